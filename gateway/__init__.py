@@ -1,0 +1,1 @@
+"""In and out: sockets, HTTP, the command line and the wiring of the processes."""

@@ -1,0 +1,1 @@
+"""At rest: the only layer that talks to Postgres, Redis and the object store."""

@@ -1,0 +1,135 @@
+"""What gateways and shards say to each other: operations of connections one way, deliveries the other.
+
+Array-like msgpack inside one bytes blob per Ray call. `conn` is a number unique within one gateway
+incarnation; a connection belongs to one student and one device. Every operation is safe to repeat.
+"""
+
+import msgspec
+
+from actors.core.events import Entry, Event, Refused
+from actors.messages import ClockReading, Device
+
+
+class WireEntry(msgspec.Struct, frozen=True, array_like=True):
+    """Either an event or a refused entry (a union of dataclasses has no tag of its own)."""
+
+    event: Event | None = None
+    refused: Refused | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """The one that is there."""
+        found = self.event or self.refused
+        if found is None:
+            raise ValueError("a wire entry holds an event or a refused entry")
+        return found
+
+
+class Attach(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A device is here: its clock reading and the server time (ms since 1970) at which it arrived."""
+
+    conn: int
+    student: str
+    device: Device
+    clock: ClockReading
+    received_ms: int
+
+
+class Detach(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """The connection is gone."""
+
+    conn: int
+    student: str
+
+
+class Apply(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Journal entries of an attached connection, in the order the device sent them."""
+
+    conn: int
+    student: str
+    entries: list[WireEntry]
+
+
+class PullHeads(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """The connection asks for the heads of items."""
+
+    conn: int
+    student: str
+    items: list[str]
+
+
+class Present(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """A player that is not playing is alive."""
+
+    conn: int
+    student: str
+    item: str
+    state: str
+
+
+Operation = Attach | Detach | Apply | PullHeads | Present
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True):
+    """All that one gateway has for one shard now. `gateway` is its actor name, `life` one incarnation."""
+
+    gateway: str
+    life: str
+    operations: list[Operation]
+
+
+class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A message for connections: msgpack bytes of `actors.messages.ToDevice`, encoded once for all.
+
+    A later delivery with the same `key` replaces one still waiting in a connection's outbox
+    (`applied`, `durable`, `head:{item}`); without a key it is never dropped.
+    """
+
+    conns: list[int]
+    frame: bytes
+    key: str | None = None
+
+
+class Attached(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Answer to `Attach`. The gateway says `welcome`, or `resync` if the connection was welcomed before."""
+
+    conn: int
+    epoch: int
+    applied_seq: int
+    durable_seq: int
+
+
+class Reattach(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """The shard does not know these connections (it started anew): the gateway attaches them again."""
+
+    conns: list[int]
+
+
+class Moved(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """The shard does not own the slot of these connections: fetch the slot map and attach there."""
+
+    conns: list[int]
+    map_version: int
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """The gateway closes these connections with this code of gateway/sockets/close_codes.py."""
+
+    conns: list[int]
+    code: int
+
+
+Outcome = Deliver | Attached | Reattach | Moved | Close
+
+
+class Outcomes(msgspec.Struct, frozen=True, array_like=True):
+    """What a shard has for one gateway: the reply to a batch, or a push. `life` is the shard's incarnation."""
+
+    shard: str
+    life: str
+    outcomes: list[Outcome]
+
+
+encoder = msgspec.msgpack.Encoder()
+batch_decoder = msgspec.msgpack.Decoder(Batch)
+outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)

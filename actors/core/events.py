@@ -1,0 +1,128 @@
+"""What a device says happened: the event, valid by construction, and the closed list of its kinds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+SEQ_MAX = 2**53 - 1
+"""Largest sequence number, revision or time on the wire: the largest integer JavaScript keeps exact."""
+
+POSITION_MAX_MS = 2**31 - 1
+"""Largest position: an int4 in Postgres, 24 days of content."""
+
+RATE_MIN, RATE_MAX = 0.1, 16.0
+"""Playback rates a browser's media element accepts (HTML: 0.0625 to 16), rounded up to a useful least."""
+
+Kind = Literal[
+    "opened",  # a visit begins: intent, and for a bookmark the place
+    "play",  # play pressed at position_ms, or an automatic start (by="auto")
+    "played",  # content [from_ms, to_ms) was played at `rate`, ending at this event's stamp
+    "paused",  # the player stopped at position_ms
+    "ended",  # the player reached the end of the item at position_ms
+    "sought",  # the user moved the position to position_ms
+    "chosen",  # the user took an offered place, or "stay here"
+    "undone",  # the user reverts the latest head change of this item
+    "reset",  # the user starts the item afresh
+    "marked",  # the user ticks done, or takes it back
+    "closed",  # the visit ends with a goodbye
+]
+Intent = Literal["resume", "bookmark", "auto", "advance"]
+By = Literal["user", "auto"]
+
+ACTIONS: frozenset[str] = frozenset({"play", "sought", "chosen", "undone", "reset", "marked"})
+"""Kinds that are a user action and so begin a run (rules.md, "Run"); `play` only if by the user."""
+
+PLACED: frozenset[str] = frozenset({"play", "paused", "ended", "sought", "chosen"})
+"""Kinds that must state a position."""
+
+FLUSHED: frozenset[str] = frozenset(
+    {"paused", "ended", "sought", "chosen", "undone", "reset", "marked", "closed"}
+)
+"""Kinds after which the student's state is written within about a second (design 4.5)."""
+
+
+class BadEvent(ValueError):
+    """The event cannot be: names the field and what it must be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One journal entry of a device. Positions and spans are content ms of `version`.
+
+    `seq` is dense per (student, device) from 1; `session` is the visit; `base_rev` the newest revision of
+    this item that the device had seen when the run began. `mono_ms` counts real time within `boot`;
+    `wall` is the device's clock as a UTC instant, never compared raw (rules.md, corrected time).
+    """
+
+    seq: int
+    session: str
+    item: str
+    version: str
+    base_rev: int
+    kind: Kind
+    mono_ms: int
+    boot: str
+    wall: datetime
+    position_ms: int | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    rate: float = 1.0
+    intent: Intent = "resume"
+    by: By = "user"
+    done: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_range("seq", self.seq, 1, SEQ_MAX)
+        check_range("base_rev", self.base_rev, 0, SEQ_MAX)
+        check_range("mono_ms", self.mono_ms, 0, SEQ_MAX)
+        for name in ("session", "item", "version", "boot"):
+            check_name(name, getattr(self, name))
+        if self.wall.tzinfo is None:
+            raise BadEvent("wall: a stamp without a zone is refused; send a UTC instant ending in Z")
+        if not RATE_MIN <= self.rate <= RATE_MAX:
+            raise BadEvent(f"rate: must lie between {RATE_MIN} and {RATE_MAX}")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        for name in ("position_ms", "from_ms", "to_ms"):
+            value = getattr(self, name)
+            if value is not None:
+                check_range(name, value, 0, POSITION_MAX_MS)
+        if self.kind in PLACED and self.position_ms is None:
+            raise BadEvent(f"position_ms: missing, {self.kind} states a position")
+        if self.kind == "played":
+            if self.from_ms is None or self.to_ms is None:
+                raise BadEvent("from_ms, to_ms: missing, played states a span")
+            if self.to_ms < self.from_ms:
+                raise BadEvent("to_ms: must not lie before from_ms")
+        if self.kind == "marked" and self.done is None:
+            raise BadEvent("done: missing, marked states done or not done")
+
+    @property
+    def starts_run(self) -> bool:
+        """Whether the event is a user action, which begins a run."""
+        return self.kind in ACTIONS and not (self.kind == "play" and self.by == "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A journal entry nobody can read: folded at its place as refused, so it blocks nothing (design 4.2)."""
+
+    seq: int
+    code: str
+    message: str
+
+
+Entry = Event | Refused
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raise `BadEvent` unless least <= value <= most."""
+    if not least <= value <= most:
+        raise BadEvent(f"{name}: must lie between {least} and {most}")
+
+
+def check_name(name: str, value: str) -> None:
+    """Raise `BadEvent` unless `value` is 1 to 64 printable characters that Postgres can store."""
+    if not 1 <= len(value) <= 64 or not value.isprintable():
+        raise BadEvent(f"{name}: must be 1 to 64 printable characters")

@@ -1,0 +1,93 @@
+"""One lane from a caller to a Ray actor: bounded, one batch in flight, the next collects meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+from persistence.errors import PlayheadError
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class LaneFull(PlayheadError):
+    """The lane holds as much as it may: the caller sheds load or tells its peer to come back later."""
+
+
+class Lane(Generic[T]):
+    """Sends items in batches, in order, each batch until it is answered.
+
+    `send(batch)` is one call with its own deadline; when it raises, the same batch is sent again after a
+    pause, because a call that failed may have run: receivers decide by sequence numbers (design 3).
+    `on_trouble(error)` hears of each failed call. `window_s` is how long a batch collects at least.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[list[T]], Awaitable[None]],
+        *,
+        window_s: float = 0.02,
+        batch_max: int = 2000,
+        capacity: int = 100_000,
+        retry_s: tuple[float, float] = (0.05, 1.0),
+        on_trouble: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._send = send
+        self._window_s = window_s
+        self._batch_max = batch_max
+        self._capacity = capacity
+        self._retry_s = retry_s
+        self._on_trouble = on_trouble
+        self._waiting: list[T] = []
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.sent_batches = 0
+        self.sent_items = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Begin to send; the lane owns its task until `stop`."""
+        self._task = asyncio.create_task(self._run())
+
+    def put(self, item: T) -> None:
+        """Queue an item. Raises `LaneFull` at capacity."""
+        if len(self._waiting) >= self._capacity:
+            raise LaneFull(f"{len(self._waiting)} items wait for an actor that does not answer; try later")
+        self._waiting.append(item)
+        self._ready.set()
+
+    async def stop(self) -> None:
+        """Stop sending; what still waits is dropped (the journals of the devices have it)."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await self._ready.wait()
+            await asyncio.sleep(self._window_s)
+            batch = self._waiting[: self._batch_max]
+            del self._waiting[: len(batch)]
+            if not self._waiting:
+                self._ready.clear()
+            await self._send_until_answered(batch)
+            self.sent_batches += 1
+            self.sent_items += len(batch)
+
+    async def _send_until_answered(self, batch: list[T]) -> None:
+        pause_s, longest_s = self._retry_s
+        while True:
+            try:
+                await self._send(batch)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever Ray raises, the batch is sent again
+                log.warning("lane_call_failed", error=repr(error)[:300], items=len(batch))
+                if self._on_trouble is not None:
+                    self._on_trouble(error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, longest_s)
