@@ -123,7 +123,7 @@ Outcome = Deliver | Attached | Reattach | Moved | Close
 
 
 class Outcomes(msgspec.Struct, frozen=True, array_like=True):
-    """What a shard has for one gateway: the reply to a batch, or a push. `life` is the shard's incarnation."""
+    """What a shard has for one gateway: the reply to a batch, or a push. `life`: its incarnation."""
 
     shard: str
     life: str

@@ -46,7 +46,7 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class Events(msgspec.Struct, frozen=True, tag_field="type", tag="events"):
-    """A chunk of the journal, in order. Each entry is decoded on its own, so one bad entry spoils no other."""
+    """A chunk of the journal, in order. Each entry is decoded on its own: a bad one spoils no other."""
 
     events: Annotated[list[msgspec.Raw], Meta(max_length=500)]
 
@@ -184,6 +184,4 @@ class Problem(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 
 FromDevice = Hello | Events | Pull | Presence | Ping | Pong
-ToDevice = (
-    Welcome | Applied | Durable | Rejected | Resync | Head | Discontinuity | Problem | Ping | Pong
-)
+ToDevice = Welcome | Applied | Durable | Rejected | Resync | Head | Discontinuity | Problem | Ping | Pong

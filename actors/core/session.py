@@ -1,0 +1,169 @@
+"""A student's live session: devices, their journals in order (R6), and what each batch of entries changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from actors.core.clock import DeviceClock
+from actors.core.events import FLUSHED, Entry, Event, Refused
+from actors.core.item import Item
+from actors.core.progress import Progress, Quarantined, When
+from actors.core.visit import Visit
+
+HELD_MAX = 512
+"""Entries kept per device while they wait for an earlier one (protocol P22)."""
+
+GAP_MS = 5_000
+"""How long a gap may stay open before the device is asked to start over (protocol P22)."""
+
+VISITS_MAX = 8
+"""Open visits kept per device: tabs and sessions that ended without a goodbye."""
+
+REV_SHIFT = 20
+"""A revision is at least `slot epoch << 20`: revisions lost with a dead owner are never given out again."""
+
+
+@dataclass(slots=True)
+class Device:
+    """One device of the student. `applied_seq` and `durable_seq` are contiguous watermarks of its journal."""
+
+    id: str
+    kind: str = "web"
+    name: str = ""
+    applied_seq: int = 0
+    durable_seq: int = 0
+    clock: DeviceClock = field(default_factory=DeviceClock)
+    held: dict[int, Entry] = field(default_factory=dict)
+    gap_since_ms: int = 0
+    visits: dict[str, Visit] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or self.kind
+
+    def gap_expired(self, now_ms: int) -> bool:
+        """Whether an earlier entry has been missing for too long, or too many wait for it."""
+        waiting = bool(self.held)
+        return waiting and (len(self.held) > HELD_MAX or now_ms - self.gap_since_ms > GAP_MS)
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch of entries did: refusals `(seq, code, message)`, items whose head changed, what to flush.
+
+    `gap_from` is the first missing seq if a gap has just opened, else 0.
+    """
+
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+    urgent: bool = False
+    gap_from: int = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """The live state of one student: the only writer of it while its slot's epoch lasts."""
+
+    student: str
+    rev_floor: int
+    enrolled: frozenset[str] = frozenset()
+    devices: dict[str, Device] = field(default_factory=dict)
+    items: dict[str, Progress] = field(default_factory=dict)
+    dirty_items: set[str] = field(default_factory=set)
+    dirty_devices: set[str] = field(default_factory=set)
+
+    def device(self, device_id: str) -> Device:
+        """The device of that id, known from now on."""
+        found = self.devices.get(device_id)
+        if found is None:
+            found = self.devices[device_id] = Device(device_id)
+        return found
+
+    def apply(
+        self, device_id: str, entries: Iterable[Entry], catalogue: Mapping[str, Item], now_ms: int
+    ) -> Folded:
+        """Fold journal entries of a device, each once and in order whatever their order of arrival (R5, R6).
+
+        `catalogue` holds every item the entries name that exists.
+        """
+        device, folded = self.device(device_id), Folded()
+        for entry in entries:
+            if entry.seq > device.applied_seq:
+                device.held.setdefault(entry.seq, entry)
+        while (entry_or_none := device.held.pop(device.applied_seq + 1, None)) is not None:
+            device.applied_seq += 1
+            self.dirty_devices.add(device_id)
+            self._fold(device, entry_or_none, catalogue, now_ms, folded)
+        if not device.held:
+            device.gap_since_ms = 0
+        elif not device.gap_since_ms:
+            device.gap_since_ms = now_ms
+            folded.gap_from = device.applied_seq + 1
+        return folded
+
+    def leave(self, device_id: str, now_ms: int) -> set[str]:
+        """The device's connection is gone: the items whose head now shows that nobody plays."""
+        device = self.devices.get(device_id)
+        if device is None:
+            return set()
+        device.clock.last_contact_ms = now_ms
+        visits = device.visits.values()
+        return {v.item for v in visits if v.item in self.items and self.items[v.item].stop_playing(v)}
+
+    def stall(self, device_id: str, item: str) -> bool:
+        """The device's player of this item is alive and not playing: True if the head showed it playing."""
+        device, progress = self.devices.get(device_id), self.items.get(item)
+        if device is None or progress is None:
+            return False
+        stopped = [progress.stop_playing(v) for v in device.visits.values() if v.item == item]
+        return any(stopped)
+
+    def _fold(
+        self, device: Device, entry: Entry, catalogue: Mapping[str, Item], now_ms: int, folded: Folded
+    ) -> None:
+        if isinstance(entry, Refused):
+            folded.refused.append((entry.seq, entry.code, entry.message))
+            return
+        refusal = self._refusal(entry, catalogue)
+        if refusal is None:
+            try:
+                self._fold_event(device, entry, catalogue[entry.item], now_ms, folded)
+            except Quarantined as error:
+                refusal = (error.code, str(error))
+        if refusal is not None:
+            folded.refused.append((entry.seq, *refusal))
+
+    def _refusal(self, event: Event, catalogue: Mapping[str, Item]) -> tuple[str, str] | None:
+        item = catalogue.get(event.item)
+        if item is None:
+            return "unknown_item", f"there is no item {event.item}"
+        if item.course not in self.enrolled:
+            return "not_enrolled", f"not enrolled in the course of {event.item}"
+        if not item.published:
+            return "unpublished", f"the course of {event.item} is not published"
+        return None
+
+    def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
+        progress = self.items.get(event.item)
+        if progress is None:
+            progress = self.items[event.item] = Progress(event.item)
+        wall_ms = round(event.wall.timestamp() * 1000)
+        at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
+        visit = _visit(device, event)
+        when = When(at_ms, now_ms, self.rev_floor)
+        if progress.fold(event, when, visit, item, device.id):
+            folded.changed.add(event.item)
+            self.dirty_items.add(event.item)
+        if event.kind == "closed":
+            device.visits.pop(event.session, None)
+        folded.urgent = folded.urgent or event.kind in FLUSHED
+
+
+def _visit(device: Device, event: Event) -> Visit:
+    """The visit of an event, opened by it or by a device whose `opened` is not at hand."""
+    visit = device.visits.get(event.session)
+    if visit is None or visit.item != event.item:
+        visit = device.visits[event.session] = Visit(event.session, event.item, event.intent)
+        while len(device.visits) > VISITS_MAX:
+            del device.visits[next(iter(device.visits))]
+    return visit
