@@ -11,6 +11,8 @@ import pytest_asyncio
 
 from persistence.embedded import Embedded, start_all
 
+pytest_plugins = ["tests.left_out"]
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:

@@ -2,19 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from persistence.embedded import postgres, valkey
+from persistence.embedded import object_store, postgres, valkey
 from persistence.embedded.datafolder import DataFolder
+from persistence.embedded.object_store import S3, ObjectStore
 from persistence.embedded.postgres import Postgres
 from persistence.embedded.valkey import Valkey
 
 Progress = Callable[[str, float], None]
-Server = TypeVar("Server", bound="Postgres | Valkey")
+Server = TypeVar("Server", Postgres, Valkey, ObjectStore)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class FixedPorts:
 
     postgres: int | None = None
     valkey: int | None = None
+    object_store: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Embedded:
     folder: DataFolder
     postgres: Postgres
     valkey: Valkey
+    object_store: ObjectStore
 
     @property
     def postgres_dsn(self) -> str:
@@ -42,14 +45,29 @@ class Embedded:
         return self.valkey.url
 
     @property
-    def pids(self) -> list[int]:
-        """Every process of the embedded servers, guards included."""
-        return [pid for server in (self.postgres, self.valkey) for pid in (server.pid, server.guard_pid)]
+    def s3(self) -> S3:
+        return self.object_store.s3
+
+    @property
+    def server_pids(self) -> dict[str, int]:
+        """The server processes by name (their own children, like Postgres' backends, not counted)."""
+        return {
+            "postgres": self.postgres.pid,
+            "valkey": self.valkey.pid,
+            "object-store": self.object_store.pid,
+            "object-edge": self.object_store.edge_pid,
+        }
+
+    @property
+    def guard_pids(self) -> tuple[int, ...]:
+        return (self.postgres.guard_pid, self.valkey.guard_pid, *self.object_store.guard_pids)
 
     async def stop(self) -> None:
         """Stop all of them and give up the data folder; what fails to stop politely is killed."""
-        await _stop([self.postgres, self.valkey])
-        self.folder.close()
+        try:
+            await _stop_all([self.postgres, self.valkey, self.object_store])
+        finally:
+            self.folder.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,14 +96,23 @@ async def start_all(
     """
     wanted = fixed_ports or FixedPorts()
     folder = DataFolder.open(path)
+    starting = (
+        postgres.start(folder, port=wanted.postgres, initdb_sync=initdb_sync),
+        valkey.start(folder, port=wanted.valkey),
+        object_store.start(folder, port=wanted.object_store),
+    )
+    tasks = (
+        asyncio.ensure_future(_timed("Postgres", starting[0], on_progress)),
+        asyncio.ensure_future(_timed("Valkey", starting[1], on_progress)),
+        asyncio.ensure_future(_timed("object store", starting[2], on_progress)),
+    )
     try:
-        running = await _together(
-            _timed(
-                "Postgres", postgres.start(folder, port=wanted.postgres, initdb_sync=initdb_sync), on_progress
-            ),
-            _timed("Valkey", valkey.start(folder, port=wanted.valkey), on_progress),
-        )
+        running = await asyncio.gather(*tasks)
     except BaseException:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await _stop_all([server for server in ended if not isinstance(server, BaseException)])
         folder.close()
         raise
     return Embedded(folder, *running)
@@ -98,22 +125,8 @@ async def _timed(name: str, starting: Awaitable[Server], on_progress: Progress) 
     return server
 
 
-async def _together(
-    starting_postgres: Awaitable[Postgres], starting_valkey: Awaitable[Valkey]
-) -> tuple[Postgres, Valkey]:
-    """Await both; if one fails or the start is given up, wait for the other and stop what did start."""
-    tasks = (asyncio.ensure_future(starting_postgres), asyncio.ensure_future(starting_valkey))
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        await _stop([server for server in ended if not isinstance(server, BaseException)])
-        raise
-
-
-async def _stop(servers: "list[Postgres | Valkey]") -> None:
+async def _stop_all(servers: Sequence[Postgres | Valkey | ObjectStore]) -> None:
+    """Stop them at once; the first error, if any, is raised after all were tried."""
     results = await asyncio.gather(*(server.stop() for server in servers), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
