@@ -42,6 +42,8 @@ class Lane(Generic[T]):
         self._on_trouble = on_trouble
         self._waiting: list[T] = []
         self._ready = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._task: asyncio.Task[None] | None = None
         self.sent_batches = 0
         self.sent_items = 0
@@ -58,7 +60,17 @@ class Lane(Generic[T]):
         if len(self._waiting) >= self._capacity:
             raise LaneFull(f"{len(self._waiting)} items wait for an actor that does not answer; try later")
         self._waiting.append(item)
+        self._settled.clear()
         self._ready.set()
+
+    def nudge(self) -> None:
+        """Send a batch soon even if nothing waits: an empty batch asks the actor whether it still knows us."""
+        self._settled.clear()
+        self._ready.set()
+
+    async def settled(self) -> None:
+        """Wait until nothing waits and nothing is in flight; the caller bounds the wait."""
+        await self._settled.wait()
 
     async def stop(self) -> None:
         """Stop sending; what still waits is dropped (the journals of the devices have it)."""
@@ -78,6 +90,8 @@ class Lane(Generic[T]):
             await self._send_until_answered(batch)
             self.sent_batches += 1
             self.sent_items += len(batch)
+            if not self._ready.is_set():
+                self._settled.set()
 
     async def _send_until_answered(self, batch: list[T]) -> None:
         pause_s, longest_s = self._retry_s
