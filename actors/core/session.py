@@ -72,6 +72,16 @@ class Session:
     dirty_items: set[str] = field(default_factory=set)
     dirty_devices: set[str] = field(default_factory=set)
 
+    @property
+    def dirty(self) -> bool:
+        """Whether anything has changed since the latest snapshot for a checkpoint."""
+        return bool(self.dirty_items or self.dirty_devices)
+
+    @property
+    def slot_epoch(self) -> int:
+        """The epoch of the slot under which this session was loaded."""
+        return self.rev_floor >> REV_SHIFT
+
     def device(self, device_id: str) -> Device:
         """The device of that id, known from now on."""
         found = self.devices.get(device_id)

@@ -1,0 +1,78 @@
+"""A session as rows and rows as a session: the one place where live state meets its columns."""
+
+from collections.abc import Mapping
+
+from actors.core.intervals import Intervals
+from actors.core.item import Item
+from actors.core.progress import Progress
+from actors.core.session import REV_SHIFT, Device, Session
+from actors.core.state import merge_state, restore_merge, restore_visits, visits_state
+from persistence.checkpoints import DeviceRow, ProgressRow
+from persistence.sessions import StoredItem, StoredSession
+
+
+def session_from(student: str, stored: StoredSession, slot_epoch: int) -> Session:
+    """The live session of a student as of its latest checkpoint, under this epoch of its slot."""
+    session = Session(student, slot_epoch << REV_SHIFT, frozenset(stored.courses))
+    for row in stored.progress:
+        session.items[row.item] = _progress_from(row)
+    for device_row in stored.devices:
+        device = session.device(device_row.device)
+        device.applied_seq = device.durable_seq = device_row.durable_seq
+        restore_visits(device, device_row.visit, session.items)
+    return session
+
+
+def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
+    """The row of one item, as it stands now."""
+    head = progress.head
+    return ProgressRow(
+        student=student,
+        item=progress.item,
+        course=item.course,
+        version=item.version,
+        rev=progress.rev,
+        epoch=progress.epoch,
+        viewing=progress.viewing,
+        position_ms=progress.position_ms,
+        device=head.device if head else "",
+        action_ms=head.action_ms if head else 0,
+        rule=progress.rule,
+        done=progress.done,
+        completions_ms=list(progress.completions),
+        coverage=list(progress.coverage),
+        furthest_ms=progress.coverage.end(),
+        content_ms=progress.content_ms,
+        wall=list(progress.wall),
+        merge=merge_state(progress),
+    )
+
+
+def device_row(student: str, device: Device, items: dict[str, Progress]) -> DeviceRow:
+    """The row of one device: everything applied so far is in the progress rows written with it."""
+    return DeviceRow(student, device.id, device.applied_seq, visits_state(device, items))
+
+
+def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:
+    """The catalogue of the rules, by item id."""
+    return {
+        item.id: Item(item.id, item.course, item.version, item.durations_ms, item.published)
+        for item in stored
+    }
+
+
+def _progress_from(row: ProgressRow) -> Progress:
+    progress = Progress(
+        item=row.item,
+        rev=row.rev,
+        epoch=row.epoch,
+        viewing=row.viewing,
+        rule=row.rule,
+        done=row.done,
+        completions=list(row.completions_ms),
+        content_ms=row.content_ms,
+        coverage=Intervals(row.coverage),
+        wall=Intervals(row.wall),
+    )
+    restore_merge(progress, row.merge)
+    return progress

@@ -1,0 +1,119 @@
+"""The directory: creates shards and gateways, owns the slot map, and watches them all.
+
+The data path does not need it: gateways keep the map they have, shards find their slots in Postgres.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from actors.core.placement import place
+from actors.named import ActorSpec, create
+
+log = structlog.get_logger()
+
+WATCH_S = 1.0
+STATS_DEADLINE_S = 3.0
+START_DEADLINE_S = 60.0
+
+
+class Directory:
+    """Holds the map of 256 slots to shard names; its version grows with every change."""
+
+    def __init__(self, shards: Sequence[ActorSpec], gateways: Sequence[ActorSpec]) -> None:
+        self._specs = {spec.name: spec for spec in [*shards, *gateways]}
+        self._shards = [spec.name for spec in shards]
+        self._gateways = [spec.name for spec in gateways]
+        self._handles: dict[str, Any] = {}
+        self._owners = place(self._shards)
+        self._version = 1
+        self._stats: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, float] = {}
+        self._restarts: dict[str, int] = dict.fromkeys(self._specs, 0)
+        self._started = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Create what is missing, give every shard its slots, then start the gateways."""
+        async with self._started:
+            for name, spec in self._specs.items():
+                if name not in self._handles:
+                    self._handles[name] = create(spec)
+            async with asyncio.timeout(START_DEADLINE_S):
+                await asyncio.gather(*(self._assign(shard) for shard in self._shards))
+                await asyncio.gather(*(self._handles[name].start.remote() for name in self._gateways))
+            if self._watch is None:
+                self._watch = asyncio.create_task(self._watch_for_ever())
+
+    def slot_map(self) -> tuple[int, list[str]]:
+        """Version and the owner of each slot, by slot number."""
+        return self._version, list(self._owners)
+
+    async def stats(self) -> dict[str, Any]:
+        """What is known of every actor: its own figures, the seconds since it last answered, restarts."""
+        now = time.monotonic()
+        return {
+            "map_version": self._version,
+            "pid": os.getpid(),
+            "actors": {
+                name: {
+                    **self._stats.get(name, {}),
+                    "seen_s": round(now - self._seen[name], 1) if name in self._seen else None,
+                    "restarts": self._restarts[name],
+                }
+                for name in self._specs
+            },
+        }
+
+    async def drain(self, timeout_s: float) -> bool:
+        """End in order: sockets say goodbye, then shards write what they have. True if all is durable."""
+        if self._watch is not None:
+            self._watch.cancel()
+        half_s = timeout_s / 2
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(half_s):
+                drains = (self._handles[name].drain.remote() for name in self._gateways)
+                await asyncio.gather(*drains, return_exceptions=True)
+        written = [self._handles[name].drain.remote(half_s) for name in self._shards]
+        async with asyncio.timeout(half_s + 1):
+            results = await asyncio.gather(*written, return_exceptions=True)
+        return all(result is True for result in results)
+
+    async def _assign(self, shard: str) -> None:
+        slots = [slot for slot, owner in enumerate(self._owners) if owner == shard]
+        await self._handles[shard].own.remote(slots, self._version)
+
+    async def _watch_for_ever(self) -> None:
+        while True:
+            await asyncio.gather(*(self._look_at(name) for name in self._specs))
+            await asyncio.sleep(WATCH_S)
+
+    async def _look_at(self, name: str) -> None:
+        """Ask one actor for its figures; Ray restarts a dead one, the question wakes it up."""
+        try:
+            async with asyncio.timeout(STATS_DEADLINE_S):
+                stats = await self._handles[name].stats.remote()
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the watch goes on
+            log.warning("actor_silent", actor=name, error=repr(error)[:200])
+            return
+        before = self._stats.get(name, {}).get("pid")
+        if before not in (None, stats["pid"]):
+            self._restarts[name] += 1
+            log.warning("actor_restarted", actor=name, pid=stats["pid"])
+            await self._take_up(name)
+        self._stats[name] = stats
+        self._seen[name] = time.monotonic()
+
+    async def _take_up(self, name: str) -> None:
+        """A restarted shard finds its slots by itself; a gateway has to be started again."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(STATS_DEADLINE_S):
+                if name in self._gateways:
+                    await self._handles[name].start.remote()
+                else:
+                    await self._assign(name)

@@ -1,0 +1,51 @@
+"""What devices are told of a head: the message for one student and item, and its one encoding."""
+
+import msgspec
+
+from actors.core.item import Item
+from actors.core.progress import Progress
+from actors.core.run import Run
+from actors.core.session import Session
+from actors.messages import Candidate, Head, ToDevice
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: ToDevice) -> bytes:
+    """The bytes of a message in `playhead.v1`, the same for every connection."""
+    return _encoder.encode(message)
+
+
+def head_of(session: Session, item: Item, now_ms: int) -> Head:
+    """The head of an item as of now; `rev` 0 and position 0 if the student has not begun it (P11)."""
+    progress = session.items.get(item.id) or Progress(item.id)
+    run = progress.head
+    device = session.devices.get(run.device) if run else None
+    return Head(
+        item=item.id,
+        version=item.version,
+        rev=progress.rev,
+        position_ms=min(progress.position_ms, item.duration_ms),
+        duration_ms=item.duration_ms,
+        playing=progress.playing_now(now_ms),
+        rate=run.rate if run else 1.0,
+        as_of_ms=run.moved_ms if run else now_ms,
+        device=run.device if run else "",
+        device_name=device.title if device else "",
+        device_kind=device.kind if device else "",
+        rule=progress.rule,
+        viewing=progress.viewing,
+        epoch=progress.epoch,
+        done=progress.done,
+        coverage_ms=progress.coverage.length(),
+        furthest_ms=progress.coverage.end(),
+        content_ms=progress.content_ms,
+        candidate=_candidate(session, progress.offered(item.duration_ms)),
+    )
+
+
+def _candidate(session: Session, run: Run | None) -> Candidate | None:
+    if run is None:
+        return None
+    device = session.devices.get(run.device)
+    return Candidate(run.position_ms, run.device, device.title if device else "", run.moved_ms)

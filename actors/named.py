@@ -1,0 +1,54 @@
+"""Named Ray actors: how Playhead's are created and found. The names read as a map of the system.
+
+`directory`, `shard:0`, `gateway:socket:0`, `gateway:web:0`, all in the namespace `playhead`.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+from actors.settings import NAMESPACE
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """A named actor to be: its class and constructor arguments. `lifetime` `detached` outlives its creator."""
+
+    name: str
+    kind: type
+    arguments: tuple[Any, ...]
+    lifetime: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def create(spec: ActorSpec) -> Any:
+    """The actor of that name, created if there is none. Ray restarts it for ever and repeats no call:
+    a call that failed may have run, and repeating is the business of sequence numbers."""
+    return (
+        ray.remote(spec.kind)
+        .options(
+            name=spec.name,
+            namespace=NAMESPACE,
+            lifetime=spec.lifetime,
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=64,
+            max_pending_calls=1024,
+            runtime_env={"env_vars": spec.environment} if spec.environment else None,
+        )
+        .remote(*spec.arguments)
+    )
+
+
+async def named_actor(name: str) -> Any:
+    """The handle of a named actor. The look-up asks Ray's control plane, so keep what you get.
+
+    Raises `ValueError` if there is none.
+    """
+    return await asyncio.to_thread(ray.get_actor, name, NAMESPACE)

@@ -1,0 +1,253 @@
+"""The sessions that live in a shard and the connections attached to them: one batch in, outcomes out.
+
+Synchronous throughout: no await can slip into a merge. Whatever a batch needs is loaded before.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from actors.batch import (
+    Apply,
+    Attach,
+    Attached,
+    Close,
+    Deliver,
+    Detach,
+    Operation,
+    Outcome,
+    Present,
+    PullHeads,
+    Reattach,
+)
+from actors.core.item import Item
+from actors.core.placement import slot_of
+from actors.core.session import Folded, Session
+from actors.heads import encode, head_of
+from actors.messages import Applied, Durable, Rejected, Resync
+
+REPLACED, RESYNC = 4505, 4006
+"""Close codes of docs/protocol.md that a shard asks for."""
+
+Link = tuple[str, int]
+"""A connection anywhere: the gateway's actor name and its number there."""
+
+
+@dataclass(slots=True)
+class Resident:
+    """A session in memory, its connections by device, when it was last used (server ms), and whether
+    a snapshot of it is on its way to Postgres."""
+
+    session: Session
+    slot: int
+    links: dict[str, Link] = field(default_factory=dict)
+    used_ms: int = 0
+    writing: bool = False
+
+    def idle(self, now_ms: int, idle_ms: int) -> bool:
+        """Whether nothing would be missed if it went: nobody connected, nothing to write or on its way."""
+        busy = self.links or self.writing or self.session.dirty
+        return not busy and now_ms - self.used_ms > idle_ms
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a batch brings about: outcomes by gateway, students to write, and which of them soon."""
+
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    urgent: set[str] = field(default_factory=set)
+    entries: int = 0
+
+    def tell(self, link: Link, outcome: Outcome) -> None:
+        """Add an outcome for the gateway of a connection."""
+        self.outcomes.setdefault(link[0], []).append(outcome)
+
+
+class Residents:
+    """All sessions of one shard. `catalogue` is kept current by the shard."""
+
+    def __init__(self, catalogue: Mapping[str, Item]) -> None:
+        self.catalogue = catalogue
+        self._by_student: dict[str, Resident] = {}
+        self._lives: dict[str, str] = {}
+        self._attached: dict[Link, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_student)
+
+    def __contains__(self, student: str) -> bool:
+        return student in self._by_student
+
+    def __iter__(self) -> Iterator[Resident]:
+        return iter(self._by_student.values())
+
+    def __getitem__(self, student: str) -> Resident:
+        return self._by_student[student]
+
+    @property
+    def connections(self) -> int:
+        """How many connections are attached."""
+        return len(self._attached)
+
+    def admit(self, session: Session, now_ms: int) -> None:
+        """Take in a session that has just been loaded; the one already here stays."""
+        student = session.student
+        if student not in self._by_student:
+            self._by_student[student] = Resident(session, slot_of(student), used_ms=now_ms)
+
+    def evict_idle(self, now_ms: int, idle_ms: int) -> int:
+        """Let go of sessions that nobody is connected to and that are clean; gives how many."""
+        gone = [s for s, resident in self._by_student.items() if resident.idle(now_ms, idle_ms)]
+        for student in gone:
+            del self._by_student[student]
+        return len(gone)
+
+    def run(self, gateway: str, life: str, operations: list[Operation], now_ms: int) -> Turn:
+        """Carry out a batch; every student named in it must be resident."""
+        turn = Turn()
+        if self._lives.get(gateway) != life:
+            self.forget(gateway, now_ms, turn)
+            self._lives[gateway] = life
+        for operation in operations:
+            resident = self._by_student[operation.student]
+            resident.used_ms = now_ms
+            self._one((gateway, operation.conn), resident, operation, now_ms, turn)
+        return turn
+
+    def forget(self, gateway: str, now_ms: int, turn: Turn) -> None:
+        """A gateway is gone, or came back as another incarnation: its connections are no more."""
+        for link in [link for link in self._attached if link[0] == gateway]:
+            student = self._attached[link]
+            self._detach(link, self._by_student[student], now_ms, turn)
+
+    def acknowledge(self, student: str, watermarks: Mapping[str, int]) -> Turn:
+        """Committed: entries of the student's devices up to these sequence numbers are durable."""
+        turn = Turn()
+        resident = self._by_student.get(student)
+        if resident is None:
+            return turn
+        for device_id, seq in watermarks.items():
+            device = resident.session.device(device_id)
+            device.durable_seq = max(device.durable_seq, seq)
+            link = resident.links.get(device_id)
+            if link is not None:
+                turn.tell(link, Deliver([link[1]], encode(Durable(device.durable_seq)), "durable"))
+        return turn
+
+    def close_gaps(self, now_ms: int) -> Turn:
+        """Ask devices whose journals have had a gap for too long to start over (P22)."""
+        turn = Turn()
+        for resident in self:
+            for device_id, link in list(resident.links.items()):
+                device = resident.session.device(device_id)
+                if device.gap_expired(now_ms):
+                    device.held.clear()
+                    device.gap_since_ms = 0
+                    turn.tell(link, Close([link[1]], RESYNC))
+        return turn
+
+    def _one(self, link: Link, resident: Resident, operation: Operation, now_ms: int, turn: Turn) -> None:
+        if isinstance(operation, Attach):
+            self._attach(link, resident, operation, turn)
+            return
+        if isinstance(operation, Detach):
+            self._detach(link, resident, now_ms, turn)
+            return
+        device_id = _device_of(resident, link)
+        if device_id is None:
+            turn.tell(link, Reattach([link[1]]))
+        elif isinstance(operation, Apply):
+            self._apply(link, resident, device_id, operation, now_ms, turn)
+        elif isinstance(operation, PullHeads):
+            self._pull(link, resident, operation, now_ms, turn)
+        elif resident.session.stall(device_id, operation.item):
+            self._push(resident, {operation.item}, now_ms, turn)
+
+    def _attach(self, link: Link, resident: Resident, attach: Attach, turn: Turn) -> None:
+        session, said = resident.session, attach.device
+        older = resident.links.get(said.id)
+        if older is not None and older != link:
+            self._attached.pop(older, None)
+            turn.tell(older, Close([older[1]], REPLACED))
+        device = session.device(said.id)
+        device.kind, device.name = said.kind, said.name
+        wall_ms = round(attach.clock.wall.timestamp() * 1000)
+        device.clock.connect(attach.clock.boot, attach.clock.mono_ms, wall_ms, attach.received_ms)
+        resident.links[said.id] = link
+        self._attached[link] = session.student
+        epoch = session.slot_epoch
+        turn.tell(link, Attached(link[1], epoch, device.applied_seq, device.durable_seq))
+
+    def _detach(self, link: Link, resident: Resident, now_ms: int, turn: Turn) -> None:
+        self._attached.pop(link, None)
+        device_id = _device_of(resident, link)
+        if device_id is None:
+            return
+        del resident.links[device_id]
+        device = resident.session.device(device_id)
+        device.held.clear()
+        device.gap_since_ms = 0
+        changed = resident.session.leave(device_id, now_ms)
+        if changed:
+            self._push(resident, changed, now_ms, turn)
+
+    def _apply(
+        self, link: Link, resident: Resident, device_id: str, operation: Apply, now_ms: int, turn: Turn
+    ) -> None:
+        session, conn = resident.session, link[1]
+        entries = [entry.entry for entry in operation.entries]
+        folded = session.apply(device_id, entries, self.catalogue, now_ms)
+        device = session.device(device_id)
+        turn.entries += len(entries)
+        for seq, code, message in folded.refused:
+            turn.tell(link, Deliver([conn], encode(Rejected(seq, code, message))))
+        turn.tell(link, Deliver([conn], encode(Applied(device.applied_seq)), "applied"))
+        if device.durable_seq >= device.applied_seq:
+            turn.tell(link, Deliver([conn], encode(Durable(device.durable_seq)), "durable"))
+        if folded.gap_from:
+            turn.tell(link, Deliver([conn], encode(Resync(folded.gap_from, session.slot_epoch, "gap"))))
+        self._mark(session, folded, turn)
+        self._push(resident, folded.changed, now_ms, turn)
+
+    def _mark(self, session: Session, folded: Folded, turn: Turn) -> None:
+        if session.dirty:
+            turn.dirty.add(session.student)
+            if folded.urgent:
+                turn.urgent.add(session.student)
+
+    def _pull(self, link: Link, resident: Resident, pull: PullHeads, now_ms: int, turn: Turn) -> None:
+        for item_id in pull.items:
+            item = self.catalogue.get(item_id)
+            if item is not None and item.course in resident.session.enrolled:
+                frame = encode(head_of(resident.session, item, now_ms))
+                turn.tell(link, Deliver([link[1]], frame, f"head:{item_id}"))
+
+    def _push(self, resident: Resident, items: set[str], now_ms: int, turn: Turn) -> None:
+        """Tell every connection of the student about heads that changed: encoded once for all."""
+        by_gateway: dict[str, list[int]] = {}
+        for gateway, conn in resident.links.values():
+            by_gateway.setdefault(gateway, []).append(conn)
+        for item_id in items:
+            item = self.catalogue.get(item_id)
+            if item is None or not by_gateway:
+                continue
+            frame = encode(head_of(resident.session, item, now_ms))
+            for gateway, conns in by_gateway.items():
+                turn.tell((gateway, 0), Deliver(conns, frame, f"head:{item_id}"))
+
+
+def needed_items(operations: list[Operation]) -> set[str]:
+    """The items a batch names, for the catalogue to hold before the batch runs."""
+    named: set[str] = set()
+    for operation in operations:
+        if isinstance(operation, Apply):
+            named.update(entry.event.item for entry in operation.entries if entry.event is not None)
+        elif isinstance(operation, PullHeads):
+            named.update(operation.items)
+        elif isinstance(operation, Present):
+            named.add(operation.item)
+    return named
+
+
+def _device_of(resident: Resident, link: Link) -> str | None:
+    return next((device for device, known in resident.links.items() if known == link), None)

@@ -1,0 +1,81 @@
+"""Loads students for activation, many at once: their progress, device watermarks and enrolments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from persistence import queries
+from persistence.checkpoints import DeviceRow, Json, ProgressRow
+from persistence.postgres import Postgres
+
+SQL = queries.load("sessions")
+
+
+@dataclass(slots=True)
+class StoredSession:
+    """What is at rest of one student; empty lists for one who has never been here."""
+
+    progress: list[ProgressRow] = field(default_factory=list)
+    devices: list[DeviceRow] = field(default_factory=list)
+    courses: set[str] = field(default_factory=set)
+
+
+async def load(postgres: Postgres, students: Sequence[str]) -> dict[str, StoredSession]:
+    """The stored sessions of these students, one per id asked for, known or not."""
+    found = {student: StoredSession() for student in students}
+    wanted = list(students)
+    async with postgres.connection() as connection:
+        for row in await connection.fetch(SQL["progress"], wanted):
+            found[row["student"]].progress.append(_progress_row(row))
+        for row in await connection.fetch(SQL["devices"], wanted):
+            found[row["student"]].devices.append(DeviceRow(**dict(row)))
+        for row in await connection.fetch(SQL["enrolments"], wanted):
+            found[row["student"]].courses.add(row["course"])
+    return found
+
+
+def _progress_row(row: asyncpg.Record) -> ProgressRow:
+    coverage, merge = _spans(row["coverage"]), row["merge"]
+    head: Json | None = next((r for r in merge["runs"] if [r["device"], r["seq"]] == merge["head"]), None)
+    return ProgressRow(
+        student=row["student"],
+        item=row["item"],
+        course=row["course"],
+        version=row["version"],
+        rev=row["rev"],
+        epoch=row["epoch"],
+        viewing=row["pass"],
+        position_ms=row["position_ms"],
+        device=head["device"] if head else "",
+        action_ms=head["action_ms"] if head else 0,
+        rule=row["rule"],
+        done=row["done"],
+        completions_ms=[round(moment.timestamp() * 1000) for moment in row["completions"]],
+        coverage=coverage,
+        furthest_ms=coverage[-1][1] if coverage else 0,
+        content_ms=row["content_ms"],
+        wall=_spans(row["wall"]),
+        merge=merge,
+    )
+
+
+def _spans(multirange: Sequence[Any]) -> list[tuple[int, int]]:
+    return [(part.lower, part.upper) for part in multirange]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item as the live core needs it: lengths of its versions in content ms."""
+
+    id: str
+    course: str
+    version: str
+    published: bool
+    durations_ms: dict[str, int]
+
+
+async def load_items(postgres: Postgres, ids: Sequence[str]) -> list[StoredItem]:
+    """The items of these ids that exist."""
+    return [StoredItem(**dict(row)) for row in await postgres.rows(SQL["items"], list(ids))]

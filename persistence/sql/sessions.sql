@@ -1,0 +1,21 @@
+-- name: progress
+-- Everything the shard needs to go on with the students that are being activated.
+SELECT student, item, course, version, rev, epoch, pass, position_ms, rule, done, completions,
+    coverage, content_ms, wall, merge
+FROM progress WHERE student = ANY($1::text[]);
+
+-- name: devices
+-- The journals' watermarks and open visits of the students that are being activated.
+SELECT student, device, durable_seq, visit FROM device_watermark WHERE student = ANY($1::text[]);
+
+-- name: enrolments
+-- The courses of the students that are being activated.
+SELECT student, course FROM enrolment WHERE student = ANY($1::text[]);
+
+-- name: items
+-- What the rules need of items that are being played: whose they are and how long each version lasts.
+SELECT item.id, item.course, item.version, course.published,
+    jsonb_object_agg(item_version.version, item_version.duration_ms) AS durations_ms
+FROM item JOIN course ON course.id = item.course JOIN item_version ON item_version.item = item.id
+WHERE item.id = ANY($1::text[])
+GROUP BY item.id, course.id;
