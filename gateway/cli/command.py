@@ -1,0 +1,124 @@
+"""The command line: its commands, options and help, and how errors reach the person."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway import settings
+from persistence.errors import PlayheadError
+
+DESCRIPTION = """\
+Playhead keeps every student at the right second on every device.
+
+  playhead demo                      everything on this machine, with a lecture to play; Ctrl-C ends it
+  playhead demo --video talk.mp4     the same with your own video
+  playhead status                    what the running system is doing, as a table
+  playhead token ada                 an access token for scripts and terminals
+  playhead up --config site.toml     production: your Postgres, Redis, object store and Ray cluster
+  playhead migrate --config site.toml    bring the schema of that Postgres up to date
+"""
+EPILOG = """\
+Settings come from config/default.toml, then --config FILE, then PLAYHEAD_<SECTION>_<KEY> in the
+environment (PLAYHEAD_POSTGRES_DSN, PLAYHEAD_SHARDS_COUNT, ...), then the options of the command.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit status. An error is one line that says what to do."""
+    options = _parser().parse_args(arguments)
+    try:
+        chosen = settings.from_environment(options.config, _overrides(options))
+        return asyncio.run(_handler(options.command)(chosen, options))
+    except PlayheadError as error:
+        print(f"playhead: {error}", file=sys.stderr)  # noqa: T201 - this is the person's terminal
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _handler(command: str) -> Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]:
+    """The function behind a command; imported only when it is run, so that `--help` is quick."""
+    if command == "demo":
+        from gateway.cli.demo import demo as handler
+    elif command == "up":
+        from gateway.cli.up import up as handler
+    elif command == "status":
+        from gateway.cli.status import status as handler
+    elif command == "token":
+        from gateway.cli.token import token as handler
+    else:
+        from gateway.cli.migrate import migrate as handler
+    return handler
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """Settings named on the command line, as `section.key`."""
+    return {
+        "data.folder": getattr(options, "data", None),
+        "web.port": getattr(options, "port", None),
+        "sockets.port": getattr(options, "socket_port", None),
+        "ray.dashboard_port": getattr(options, "dashboard_port", None),
+        "shards.count": getattr(options, "shards", None),
+        "sockets.count": getattr(options, "gateways", None),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "playhead", description=DESCRIPTION, epilog=EPILOG, formatter_class=plain
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, detail: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=detail, formatter_class=plain)
+        made.add_argument("--config", type=Path, metavar="FILE", help="settings over config/default.toml")
+        made.add_argument("--data", metavar="FOLDER", help="where this machine keeps its data (.data)")
+        return made
+
+    demo = command("demo", "everything on this machine, with a lecture to play", DEMO)
+    demo.add_argument("--video", type=Path, metavar="FILE", help="your own lecture instead of the made one")
+    up = command("up", "production, with the stores of your settings", UP)
+    for made in (demo, up):
+        made.add_argument("--port", type=int, metavar="N", help="port of the pages and the API (8080)")
+        made.add_argument("--socket-port", type=int, metavar="N", help="port of the sockets (8081)")
+        made.add_argument("--dashboard-port", type=int, metavar="N", help="port of Ray's dashboard (8265)")
+        made.add_argument("--shards", type=int, metavar="N", help="shard processes (2)")
+        made.add_argument("--gateways", type=int, metavar="N", help="socket gateway processes (1)")
+    command("migrate", "bring the schema of Postgres up to date", MIGRATE)
+    token = command("token", "mint an access token", TOKEN)
+    token.add_argument("student", help="the student's id, for example ada")
+    token.add_argument("--minutes", type=int, default=15, metavar="N", help="how long it is good (15)")
+    status = command("status", "shards, slots, sessions and durable lag as a table", STATUS)
+    status.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+DEMO = """\
+Starts Postgres, Valkey, an object store and Ray on this machine, makes a lecture video (or takes yours),
+and prints the page's address, two sign-in links for one student on two devices, and Ray's dashboard.
+
+Open the first link in one browser window and the second in another (or a phone's width beside it), or
+http://127.0.0.1:8080/demo for three devices side by side. Play on one, watch the other, pause, go on there.
+Everything lives in the data folder; a second start finds it and is faster. Ctrl-C stops everything.
+"""
+UP = """\
+Runs shards and gateways against the Postgres, Redis, object store and Ray cluster of your settings.
+Without ray.address it starts a cluster of its own on this machine. SIGTERM drains within 30 s.
+"""
+MIGRATE = """\
+Applies the numbered SQL files that are missing, in order, under a lock: safe to run from many places at
+once and again. Also makes the coming monthly partitions. The embedded server is migrated by `demo` itself.
+"""
+TOKEN = """\
+Prints an access token signed with the key in the data folder (made there on first use). For example:
+
+  curl -H "Authorization: Bearer $(playhead token ada)" http://127.0.0.1:8080/v1/courses
+"""
+STATUS = """\
+Asks the running system (`demo` or `up` with the same data folder) and prints a table: for each shard its
+slots, sessions, updates and durable lag, for each gateway its connections. One line tells what is wrong.
+"""

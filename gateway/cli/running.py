@@ -1,0 +1,39 @@
+"""How one command finds the system another one started: a small file in the data folder."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from persistence.errors import SetupError
+
+FILE = "running.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system that is up: its Ray address, the pages' URL and the process that started it."""
+
+    ray_address: str
+    web_url: str
+    pid: int
+
+    def write(self, folder: Path) -> None:
+        """Leave word in the data folder."""
+        (folder / FILE).write_text(json.dumps(asdict(self)))
+
+
+def read(folder: Path) -> Running:
+    """The system that uses this data folder. Raises `SetupError` if none does."""
+    try:
+        found = Running(**json.loads((folder / FILE).read_text()))
+        alive = Path(f"/proc/{found.pid}").exists()
+    except (OSError, ValueError, TypeError):
+        alive = False
+    if not alive:
+        raise SetupError(f"nothing runs on {folder}; start it with `playhead demo`, or name another --data")
+    return found
+
+
+def forget(folder: Path) -> None:
+    """The system has ended."""
+    (folder / FILE).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""Ray as Playhead needs it: its environment, a cluster of our own or a given one, and the end of it."""
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from actors.settings import NAMESPACE
+from persistence.errors import SetupError
+
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    # Ray would start every worker through `uv run` when its driver was; the workers use our environment.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Gateways and shards outlive a control plane that is gone for up to ten minutes (parts.md).
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    # A dead node is seen after 3 s instead of 16 s.
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    # The control plane would keep a record of every call of the hot actors.
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_usage_stats_enabled": "0",
+}
+OBJECT_STORE_BYTES = 96 * 1024 * 1024
+"""Blobs travel inside calls, not through plasma, so the store is as small as Ray accepts comfortably."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster we are attached to. `dashboard_url` is empty when there is none."""
+
+    address: str
+    dashboard_url: str
+    temporary: Path | None
+
+
+def prepare_environment(token_path: Path) -> None:
+    """Set what Ray reads from the environment, before it is first used; the token file is made if missing."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if not token_path.exists():
+        token_path.touch(mode=0o600)
+        token_path.write_text(os.urandom(32).hex())
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_path)
+
+
+def start(dashboard_host: str, dashboard_port: int) -> Cluster:
+    """A cluster of our own on this machine's loopback; no other cluster is joined."""
+    _free(dashboard_host, dashboard_port, "the Ray dashboard", "--dashboard-port")
+    # Ray puts sockets below this folder and their paths must stay under 108 characters.
+    temporary = Path(tempfile.mkdtemp(prefix="playhead-ray-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context = ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            include_dashboard=True,
+            dashboard_host=dashboard_host,
+            dashboard_port=dashboard_port,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(temporary),
+        )
+    url = f"http://{context.dashboard_url}" if context.dashboard_url else ""
+    return Cluster(ray.get_runtime_context().gcs_address, url, temporary)
+
+
+def join(address: str) -> Cluster:
+    """Attach to a running cluster. Raises `SetupError` if it cannot be reached."""
+    try:
+        context = ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise SetupError(
+            f"the Ray cluster at {address} cannot be joined ({str(error).splitlines()[0]}); "
+            "check its address and RAY_AUTH_TOKEN_PATH"
+        ) from None
+    return Cluster(address, f"http://{context.dashboard_url}" if context.dashboard_url else "", None)
+
+
+def stop(cluster: Cluster) -> None:
+    """Leave the cluster; one of our own ends with that, and its files go."""
+    ray.shutdown()
+    if cluster.temporary is not None:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(cluster.temporary)
+
+
+def _free(host: str, port: int, what: str, option: str) -> None:
+    """Raise `SetupError` if the port is taken: Ray would silently take another."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SetupError(
+                f"port {port} for {what} is taken ({error.strerror}); stop what uses it, or choose another "
+                f"with {option}"
+            ) from None

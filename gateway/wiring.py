@@ -1,0 +1,132 @@
+"""Who is started with what: from the settings and the stores' addresses to the directory and its actors."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.directory import Directory
+from actors.named import ActorSpec, create
+from actors.settings import DIRECTORY, ShardSettings
+from actors.shard import Shard
+from gateway.http.actor import WebGateway
+from gateway.http.settings import WebSettings
+from gateway.keys import Jwks
+from gateway.settings import Settings
+from gateway.sockets.actor import SocketGateway
+from gateway.sockets.settings import SocketSettings
+from persistence.errors import SetupError
+from persistence.objects import ObjectStore
+
+START_S = 90.0
+DRAIN_S = 25.0
+POSTGRES_RESERVE = 10
+"""Connections left to people and migrations (faults.md rule 18)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where everything at rest is: embedded servers or those of the settings."""
+
+    postgres_dsn: str
+    redis_url: str
+    objects: ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system, by its directory."""
+
+    directory: Any
+
+    async def stats(self) -> dict[str, Any]:
+        """See `Directory.stats`."""
+        stats: dict[str, Any] = await self.directory.stats.remote()
+        return stats
+
+    async def drain(self) -> bool:
+        """Say goodbye to every device and write everything; True if all is durable."""
+        try:
+            async with asyncio.timeout(DRAIN_S + 2):
+                return bool(await self.directory.drain.remote(DRAIN_S))
+        except TimeoutError:
+            return False
+
+
+def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> ActorSpec:
+    """The directory, which carries the specs of all others."""
+    detached = "detached" if settings.ray.address else None
+    shard_settings = ShardSettings(
+        postgres_dsn=stores.postgres_dsn,
+        connections=settings.shards.connections,
+        checkpoint_interval_s=settings.shards.checkpoint_interval_s,
+        flush_after_s=settings.shards.flush_after_s,
+    )
+    shards = [
+        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings), detached)
+        for n in range(settings.shards.count)
+    ]
+    gateways = [
+        ActorSpec(
+            f"gateway:socket:{n}",
+            SocketGateway,
+            (f"gateway:socket:{n}", socket_settings(settings, stores, jwks, n)),
+            detached,
+        )
+        for n in range(settings.sockets.count)
+    ]
+    gateways.append(
+        ActorSpec(
+            "gateway:web:0",
+            WebGateway,
+            ("gateway:web:0", web_settings(settings, stores, keys_folder)),
+            detached,
+        )
+    )
+    return ActorSpec(DIRECTORY, Directory, (shards, gateways), detached)
+
+
+def check_budget(settings: Settings, connections_max: int) -> None:
+    """Raise `SetupError` if shards and gateways may want more connections than Postgres has."""
+    wanted = settings.shards.count * settings.shards.connections + settings.postgres.web_connections
+    if wanted + POSTGRES_RESERVE > connections_max:
+        raise SetupError(
+            f"{settings.shards.count} shards and the web gateway want {wanted} connections, and "
+            f"{POSTGRES_RESERVE} stay in reserve, but Postgres allows {connections_max}; lower "
+            "shards.connections or raise max_connections"
+        )
+
+
+async def start(directory: ActorSpec) -> System:
+    """Create the directory and wait until every shard has its slots and every gateway listens."""
+    actor = create(directory)
+    async with asyncio.timeout(START_S):
+        await actor.start.remote()
+    return System(actor)
+
+
+def socket_settings(settings: Settings, stores: Stores, jwks: Jwks, number: int) -> SocketSettings:
+    """Settings of one socket gateway; several share the port."""
+    own = {f"http://{host}:{settings.web.port}" for host in (settings.web.host, "127.0.0.1", "localhost")}
+    return SocketSettings(
+        jwks=jwks,
+        host=settings.sockets.host,
+        port=settings.sockets.port,
+        reuse_port=settings.sockets.count > 1,
+        allowed_origins=tuple(sorted(own | set(settings.sockets.allowed_origins))),
+        redis_url=stores.redis_url,
+    )
+
+
+def web_settings(settings: Settings, stores: Stores, keys_folder: Path) -> WebSettings:
+    """Settings of the web gateway."""
+    return WebSettings(
+        host=settings.web.host,
+        port=settings.web.port,
+        postgres_dsn=stores.postgres_dsn,
+        redis_url=stores.redis_url,
+        objects=stores.objects,
+        keys_folder=keys_folder,
+        public_socket_url=settings.sockets.public_url,
+        socket_port=settings.sockets.port,
+    )
