@@ -1,0 +1,1 @@
+"""Measures the real system: the load, and the device that drives it."""
