@@ -1,0 +1,133 @@
+"""Courses at rest: a JSON document each, and the items in it."""
+
+import msgspec
+
+from persistence import queries
+from persistence.cache import Cache, course_entry
+from persistence.ids import check_id
+from persistence.postgres import Postgres
+
+SQL = queries.load("courses")
+
+PAGE_MAX = 100
+
+
+class SectionContent(msgspec.Struct, frozen=True):
+    """A part of a course: the ids of its items, in order."""
+
+    title: str
+    items: list[str]
+
+
+class CourseContent(msgspec.Struct, frozen=True):
+    """The document of a course. `poster` is a key in the object store."""
+
+    title: str
+    description: str = ""
+    instructor: str = ""
+    poster: str = ""
+    sections: list[SectionContent] = []
+
+
+class CourseSummary(msgspec.Struct, frozen=True):
+    """A course as one line of a student's list. `poster` is a key in the object store, or empty."""
+
+    id: str
+    title: str
+    description: str
+    instructor: str
+    poster: str
+    items_total: int
+    items_done: int
+
+
+class CourseItem(msgspec.Struct, frozen=True):
+    """An item inside a course, in its current version."""
+
+    id: str
+    kind: str
+    title: str
+    version: str
+    duration_ms: int
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A part of a course with its items. The one with an empty title has what no section names."""
+
+    title: str
+    items: list[CourseItem]
+
+
+class Course(msgspec.Struct, frozen=True):
+    """A course as a page shows it; the same for everybody who may see it."""
+
+    id: str
+    title: str
+    description: str
+    instructor: str
+    poster: str
+    sections: list[Section]
+
+
+class Access(msgspec.Struct, frozen=True):
+    """That a student may read a course now; with the versions caches are checked against."""
+
+    student: str
+    course: str
+    version: str
+    progress_version: str
+
+
+async def put(postgres: Postgres, course: str, content: CourseContent, *, published: bool) -> None:
+    """Add a course or replace its document. Raises `BadId`."""
+    document = msgspec.to_builtins(content)
+    await postgres.execute(SQL["put"], check_id("course", course), document, published)
+
+
+async def of_student(postgres: Postgres, student: str, after: str, limit: int) -> list[CourseSummary]:
+    """The student's courses with an id beyond `after`, at most `limit` (1 to 100), by id."""
+    rows = await postgres.rows(SQL["of_student"], student, after, max(1, min(limit, PAGE_MAX)))
+    return [
+        CourseSummary(
+            id=row["id"],
+            title=row["title"] or "",
+            description=row["description"] or "",
+            instructor=row["instructor"] or "",
+            poster=row["poster"] or "",
+            items_total=row["items_total"],
+            items_done=row["items_done"],
+        )
+        for row in rows
+    ]
+
+
+async def access(postgres: Postgres, student: str, course: str) -> Access | None:
+    """Whether the student may read the course; None for no, and for a course that does not exist."""
+    row = await postgres.row(SQL["access"], student, course)
+    return None if row is None else Access(student, course, row["version"], row["progress_version"])
+
+
+async def read(postgres: Postgres, cache: Cache, granted: Access) -> Course:
+    """The course somebody was granted access to, through the cache."""
+    entry = course_entry(granted.course, granted.version, Course)
+    return await cache.get(entry, lambda: _load(postgres, granted.course))
+
+
+async def _load(postgres: Postgres, course: str) -> Course:
+    content = msgspec.convert(await postgres.value(SQL["content"], course), CourseContent)
+    rows = await postgres.rows(SQL["items"], course)
+    items = {row["id"]: CourseItem(**dict(row)) for row in rows}
+    sections = [
+        Section(section.title, [items.pop(item) for item in section.items if item in items])
+        for section in content.sections
+    ]
+    if items:
+        sections.append(Section("", list(items.values())))
+    return Course(
+        id=course,
+        title=content.title,
+        description=content.description,
+        instructor=content.instructor,
+        poster=content.poster,
+        sections=sections,
+    )

@@ -1,0 +1,39 @@
+-- name: put
+-- Add a course, or replace its document and whether students see it.
+INSERT INTO course AS old (id, content, published) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET content = EXCLUDED.content, published = EXCLUDED.published
+WHERE (old.content, old.published) IS DISTINCT FROM (EXCLUDED.content, EXCLUDED.published);
+
+-- name: of_student
+-- A page of the courses a student is in, by id, with how much of each is done.
+SELECT course.id, course.title, course.content ->> 'description' AS description,
+    course.content ->> 'instructor' AS instructor, course.content ->> 'poster' AS poster,
+    (SELECT count(*) FROM item WHERE item.course = course.id) AS items_total,
+    (SELECT count(*) FROM progress JOIN item ON item.id = progress.item
+     WHERE progress.student = $1 AND item.course = course.id AND progress.done) AS items_done
+FROM enrolment JOIN course ON course.id = enrolment.course
+WHERE enrolment.student = $1 AND enrolment.course > $2
+    AND (course.published OR enrolment.role <> 'student')
+ORDER BY enrolment.course
+LIMIT $3;
+
+-- name: access
+-- Whether a student may read a course; with the version of the course and of their progress in it.
+SELECT course.xmin::text || '@' || extract(epoch FROM course.updated_at) AS version,
+    (SELECT coalesce(md5(string_agg(concat_ws('@', item, progress.xmin, extract(epoch FROM updated_at)), ','
+        ORDER BY item)), 'none')
+     FROM progress WHERE progress.student = $1 AND progress.course = $2) AS progress_version
+FROM enrolment JOIN course ON course.id = enrolment.course
+WHERE enrolment.student = $1 AND enrolment.course = $2
+    AND (course.published OR enrolment.role <> 'student');
+
+-- name: content
+-- The document of a course.
+SELECT content FROM course WHERE id = $1;
+
+-- name: items
+-- The items of a course in their order, each in its current version.
+SELECT item.id, item.kind, item.title, item.version, item_version.duration_ms
+FROM item JOIN item_version ON item_version.item = item.id AND item_version.version = item.version
+WHERE item.course = $1
+ORDER BY item.place, item.id;
