@@ -145,7 +145,7 @@ class Device:
                 pause_s = min(pause_s * 2, longest_s)
             await self._tell()
             if self.refused is None:
-                await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(random.uniform(0, pause_s))
 
     async def _one_connection(self) -> None:
         protocol = Subprotocol("playhead.v1")
