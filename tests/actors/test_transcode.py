@@ -102,12 +102,16 @@ def test_byte_ranges_cover_the_file_and_begin_at_boxes(made: tuple[Path, Encoded
         assert at == len(data)
 
 
-def test_every_segment_has_picture_and_sound_of_its_own_seconds(made: tuple[Path, Encoded]) -> None:
-    folder, encoded = made
-    data = (folder / encoded.renditions[0].file).read_bytes()
-    parts = [data[at : at + length] for kind, at, length in _boxes(data) if kind == "moof"]
-    assert len(parts) == len(hls.segments(encoded.renditions[0].playlist)) == 2
-    assert all(part.count(b"traf") == 2 for part in parts)
+def test_every_segment_has_picture_and_sound_of_its_own_seconds(tmp_path: Path) -> None:
+    long = Lecture("Lecture 0", "A long slide", "Tests", 64, (Chapter("One", (), "saved"),))
+    encoded = make_lecture(long, tmp_path / "made")
+    for rendition in encoded.renditions:
+        data = (tmp_path / "made" / rendition.file).read_bytes()
+        parts = [data[at : at + length] for kind, at, length in _boxes(data) if kind == "moof"]
+        assert len(parts) == len(hls.segments(rendition.playlist)) == 16
+        assert all(part.count(b"traf") == 2 for part in parts)
+        # 4 s of sound are about 188 entries, of pictures 100, at 8 bytes each.
+        assert max(len(part) for part in parts) < 4000
 
 
 def test_keyframes_are_every_two_seconds_at_the_same_times(made: tuple[Path, Encoded]) -> None:
@@ -177,9 +181,19 @@ def test_a_playlist_is_no_video_and_nothing_it_names_is_opened(
     assert "passwd" not in str(caught.value)
 
 
-def test_a_concat_script_is_no_video(tmp_path: Path) -> None:
-    source = tmp_path / "concat.mp4"
-    source.write_text("ffconcat version 1.0\nfile /etc/hostname\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nplain.mp4\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile plain.mp4\n",
+    ],
+)
+def test_a_list_of_a_real_video_beside_it_is_no_video(
+    made: tuple[Path, Encoded], tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "plain.mp4").write_bytes((made[0] / "plain.mp4").read_bytes())
+    source = tmp_path / "list.m3u8"
+    source.write_text(text)
     with pytest.raises(TranscodeError, match="cannot be read as a video"):
         transcode(source, tmp_path / "out")
 
