@@ -102,16 +102,19 @@ def read_entry(data: bytes, index: int) -> WireEntry:
     field = f"events[{index}]"
     try:
         event = _event_reader.decode(data)
-        fields = _flat_reader.decode(data)
     except _UNREADABLE as error:
         return _spoiled(data, field, _refusal(error, field))
-    if len(fields) == map_size(data) and fields.keys() <= _EVENT_FIELDS:
-        return WireEntry(event=event)
+    try:
+        fields = _flat_reader.decode(data)
+        if len(fields) == map_size(data) and fields.keys() <= _EVENT_FIELDS:
+            return WireEntry(event)
+    except _UNREADABLE:
+        pass  # an unknown field holds a map or a list: read strictly below, it may be harmless
     try:
         _scan_fields(read_map(data, field), _EVENT_FIELDS, field, 4)
     except Refusal as refusal:
         return _spoiled(data, field, refusal)
-    return WireEntry(event=event)
+    return WireEntry(event)
 
 
 def _spoiled(data: bytes, field: str, refusal: Refusal) -> WireEntry:
@@ -125,9 +128,8 @@ def _spoiled(data: bytes, field: str, refusal: Refusal) -> WireEntry:
     if not 1 <= seq <= SEQ_MAX:
         raise Refusal("seq_range", "seq lies between 1 and 2^53 - 1", f"{field}.seq")
     where = refusal.field.removeprefix(field).lstrip(".")
-    return WireEntry(
-        refused=Refused(seq, "malformed", f"{where}: {refusal}"[:200] if where else str(refusal))
-    )
+    said = f"{where}: {refusal}" if where and where not in str(refusal) else str(refusal)
+    return WireEntry(refused=Refused(seq, "malformed", said[:200]))
 
 
 def _scan_unknown(data: bytes, kind: type) -> None:

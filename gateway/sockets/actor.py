@@ -1,0 +1,155 @@
+"""The socket gateway as a Ray actor: one process with its sockets, on Ray's own event loop (uvloop)."""
+
+import asyncio
+import http
+import os
+import uuid
+from typing import Any
+
+import structlog
+from ray.exceptions import ActorDiedError
+
+from actors.named import named_actor
+from actors.settings import DIRECTORY
+from gateway.sockets.auth import Authenticator
+from gateway.sockets.batching import ShardRouter
+from gateway.sockets.metrics import Metrics
+from gateway.sockets.observe import ObservePort
+from gateway.sockets.server import SocketServer
+from gateway.sockets.settings import SocketSettings
+from gateway.tokens import TokenVerifier
+from persistence.redis import Redis, open_redis
+from persistence.tickets import Tickets
+
+log = structlog.get_logger()
+
+LANES_S = 5.0
+"""How long a drained gateway waits for shards to hear that its connections are gone."""
+
+
+class SocketGateway:
+    """One gateway process. Ray runs async actors on uvloop when it is installed (`RAY_USE_UVLOOP`), so the
+    server lives on that same loop and shards' pushes reach it without crossing threads.
+    """
+
+    def __init__(self, name: str, settings: SocketSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.life = uuid.uuid4().hex
+        self._shards: dict[str, Any] = {}
+        self._metrics = Metrics()
+        self._starting = asyncio.Lock()
+        self._redis: Redis | None = None
+        self._router: ShardRouter | None = None
+        self._server: SocketServer | None = None
+        self._observe: ObservePort | None = None
+        self._observed: tuple[str, int] = ("", 0)
+
+    async def start(self) -> tuple[str, int]:
+        """Fetch the slot map and listen; gives host and port. Safe to call again."""
+        async with self._starting:
+            if self._server is None:
+                self._server = await self._start()
+            return self._server.address
+
+    async def _start(self) -> SocketServer:
+        settings = self.settings
+        if settings.redis_url is not None:
+            self._redis = open_redis(settings.redis_url)
+        authenticator = Authenticator(
+            TokenVerifier(settings.jwks),
+            Tickets(self._redis) if self._redis is not None else None,
+            settings.limits.ticket_s,
+        )
+        self._router = ShardRouter(
+            gateway=self.name,
+            life=self.life,
+            call=self._call,
+            fetch_map=self._fetch_map,
+            metrics=self._metrics,
+            window_s=settings.window_ms / 1000,
+            call_s=settings.call_s,
+            keepalive_s=settings.keepalive_s,
+            batch_max=settings.batch_operations,
+            capacity=settings.lane_operations,
+        )
+        await self._router.start()
+        server = SocketServer(settings, self._router, authenticator)
+        await server.start()
+        self._observe = ObservePort({"/metrics": self._metrics_page, "/healthz": self._health_page})
+        self._observed = await self._observe.start(settings.observe_host, settings.observe_port)
+        log.info("gateway_listens", gateway=self.name, address=server.address, observe=self._observed)
+        return server
+
+    async def deliver(self, blob: bytes) -> None:
+        """Outcomes a shard sends unasked. Before `start` there is nobody to give them to."""
+        if self._router is not None:
+            self._router.deliver(blob)
+
+    async def slots(self, version: int, owners: list[str]) -> None:
+        """A new map of the 256 slots; an older one than known changes nothing."""
+        if self._router is not None:
+            self._router.set_map(version, owners)
+
+    async def stats(self) -> dict[str, Any]:
+        """Figures for the directory and for people."""
+        server, router = self._server, self._router
+        return {
+            "name": self.name,
+            "life": self.life,
+            "pid": os.getpid(),
+            "loop": type(asyncio.get_running_loop()).__module__,
+            "health": server.health if server else "starting",
+            "address": list(server.address) if server else None,
+            "observe": list(self._observed),
+            "connections": server.connections if server else 0,
+            "metrics": self._metrics.numbers(),
+            "router": router.stats() if router else {},
+        }
+
+    async def metrics(self) -> str:
+        """The Prometheus text."""
+        return self._metrics.text()
+
+    async def revoke(self, student: str) -> int:
+        """Close all sockets of a student whose sign-in was withdrawn (4501). Gives how many."""
+        return self._server.revoke(student) if self._server is not None else 0
+
+    async def drain(self) -> None:
+        """Send everybody away with their returns spread, and let the shards know (F25)."""
+        async with self._starting:
+            if self._server is not None:
+                await self._server.drain()
+                await self._server.stop()
+            if self._router is not None:
+                await self._router.stop(LANES_S)
+            if self._observe is not None:
+                await self._observe.stop()
+            if self._redis is not None:
+                await self._redis.aclose()
+
+    async def _call(self, shard: str, blob: bytes) -> bytes:
+        """One `apply` of a shard, by a handle that is kept: the control plane may be away."""
+        handle = self._shards.get(shard)
+        if handle is None:
+            handle = self._shards[shard] = await named_actor(shard)
+        try:
+            outcomes: bytes = await handle.apply.remote(blob)
+        except ActorDiedError:
+            # One that restarts keeps its handle; one created anew under the name has to be looked up.
+            self._shards.pop(shard, None)
+            raise
+        return outcomes
+
+    async def _fetch_map(self) -> tuple[int, list[str]]:
+        directory = await named_actor(DIRECTORY)
+        version, owners = await directory.slot_map.remote()
+        return version, owners
+
+    def _metrics_page(self) -> tuple[http.HTTPStatus, str, str]:
+        return http.HTTPStatus.OK, "text/plain; version=0.0.4", self._metrics.text()
+
+    def _health_page(self) -> tuple[http.HTTPStatus, str, str]:
+        health = self._server.health if self._server is not None else "starting"
+        status = http.HTTPStatus.OK if health == "ok" else http.HTTPStatus.SERVICE_UNAVAILABLE
+        return status, "text/plain", f"{health}\n"

@@ -1,0 +1,394 @@
+"""Between connections and shards: who is attached where, one lane per shard, and what the answers mean."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from actors.batch import (
+    Apply,
+    Attach,
+    Attached,
+    Batch,
+    Close,
+    Deliver,
+    Detach,
+    Moved,
+    Operation,
+    Outcome,
+    Outcomes,
+    Present,
+    PullHeads,
+    Reattach,
+    WireEntry,
+    encoder,
+    outcomes_decoder,
+)
+from actors.core.placement import SLOTS, slot_of
+from actors.lane import Lane, LaneFull
+from gateway.sockets.close_codes import BY_CODE, OVERLOAD, CloseCode
+from gateway.sockets.metrics import Metrics
+from gateway.sockets.wire import Codec
+from persistence.errors import PlayheadError
+
+Call = Callable[[str, bytes], Awaitable[bytes]]
+"""`call(shard, batch) -> outcomes`, one `apply` of a shard; the caller sets the deadline."""
+
+FetchMap = Callable[[], Awaitable[tuple[int, list[str]]]]
+"""`fetch_map() -> (version, owners)`: the shard of each of the 256 slots."""
+
+ATTACH_AGAIN_S = 5.0
+"""An `Attach` without `Attached` after this is sent again: answers that are pushed can be lost."""
+
+EARLY_MAX = 256
+"""Pushes kept per shard whose incarnation no reply has named yet."""
+
+REFETCH_S = (0.05, 2.0)
+"""Pauses between fetches of a slot map that shards say is old: the directory may lag or be down."""
+
+log = structlog.get_logger()
+
+
+class Stale(PlayheadError):
+    """A shard's incarnation that was replaced has answered; the batch goes to the new one."""
+
+
+class Peer(Protocol):
+    """What the router needs of a connection."""
+
+    codec: Codec
+
+    def push(self, frame: bytes, key: str | None = None) -> None:
+        """Send a whole frame, or keep it while the peer is slow."""
+
+    def attached(self, answer: Attached, first: bool, epoch_changed: bool) -> None:
+        """The shard knows the connection (again)."""
+
+    def close(self, code: CloseCode, retry_after_ms: int | None = None) -> None:
+        """Close with a reason."""
+
+
+class Link:
+    """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
+
+    __slots__ = ("asked_at_s", "attach", "epoch", "peer", "slot")
+
+    def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
+        self.peer = peer
+        self.attach = attach
+        self.slot = slot
+        self.epoch = -1
+        self.asked_at_s: float | None = None
+        """When an `Attach` went out that has no answer yet (loop time)."""
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether a shard has ever answered."""
+        return self.epoch >= 0
+
+
+class ShardRouter:
+    """Routes operations of connections to the shard of their student, and outcomes back.
+
+    `gateway` is this actor's name and `life` this incarnation, as shards know them. Everything is safe to
+    repeat: a batch whose call failed is sent again, and a connection may be attached any number of times.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: str,
+        life: str,
+        call: Call,
+        fetch_map: FetchMap,
+        metrics: Metrics,
+        window_s: float = 0.02,
+        call_s: float = 5.0,
+        keepalive_s: float = 1.0,
+        batch_max: int = 2000,
+        capacity: int = 100_000,
+    ) -> None:
+        self._gateway = gateway
+        self._life = life
+        self._call = call
+        self._fetch_map = fetch_map
+        self.metrics = metrics
+        self._window_s = window_s
+        self._call_s = call_s
+        self._keepalive_s = keepalive_s
+        self._batch_max = batch_max
+        self._capacity = capacity
+        self._loop = asyncio.get_running_loop()
+        self._version = -1
+        self._owners: list[str] = []
+        self._lanes: dict[str, Lane[Operation]] = {}
+        self._slot_lanes: list[Lane[Operation]] = []
+        self._lives: dict[str, str] = {}
+        self._retired: dict[str, set[str]] = {}
+        self._early: dict[str, list[Outcomes]] = {}
+        self._since_s: dict[str, float] = {}
+        self._links: dict[int, Link] = {}
+        self._lost: list[Detach] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._misrouted: set[int] = set()
+        self._misrouting = asyncio.Event()
+
+    async def start(self) -> None:
+        """Fetch the slot map, however long the directory takes; the caller bounds the wait."""
+        pause_s, longest_s = REFETCH_S
+        while not await self._refetch():
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, longest_s)
+        self._tasks += [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._mend_map())]
+
+    async def stop(self, timeout_s: float) -> None:
+        """Send what waits, at most `timeout_s`, and stop."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(lane.settled() for lane in self._lanes.values()))
+        except TimeoutError:
+            log.warning("lanes_not_settled", waiting={name: len(lane) for name, lane in self._lanes.items()})
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+
+    # What connections say.
+
+    def open(self, peer: Peer, attach: Attach) -> Link:
+        """Attach a connection. Raises `LaneFull` when its shard has not answered for too long."""
+        link = Link(peer, attach, slot_of(attach.student))
+        self._put(link, attach)
+        link.asked_at_s = self._loop.time()
+        self._links[attach.conn] = link
+        return link
+
+    def apply(self, link: Link, entries: list[WireEntry]) -> None:
+        """Journal entries, in the order of the device. Raises `LaneFull`."""
+        self._put(link, Apply(link.attach.conn, link.attach.student, entries))
+
+    def pull(self, link: Link, items: list[str]) -> None:
+        """Ask for heads. Raises `LaneFull`."""
+        self._put(link, PullHeads(link.attach.conn, link.attach.student, items))
+
+    def present(self, link: Link, item: str, state: str) -> None:
+        """A player that is not playing is alive. Raises `LaneFull`."""
+        self._put(link, Present(link.attach.conn, link.attach.student, item, state))
+
+    def close(self, link: Link) -> None:
+        """The connection is gone; its shard hears it, later if the lane is full."""
+        if self._links.pop(link.attach.conn, None) is None:
+            return
+        detach = Detach(link.attach.conn, link.attach.student)
+        try:
+            self._put(link, detach)
+        except LaneFull:
+            self._lost.append(detach)
+
+    def attach_again(self, link: Link) -> None:
+        """Say once more who is here, unless that was said just now and has no answer yet."""
+        now_s = self._loop.time()
+        if link.asked_at_s is not None and now_s - link.asked_at_s < ATTACH_AGAIN_S:
+            return
+        self._attach(link, now_s)
+
+    def _attach(self, link: Link, now_s: float) -> None:
+        if self._links.get(link.attach.conn) is not link:
+            return
+        link.asked_at_s = now_s
+        try:
+            self._put(link, link.attach)
+        except LaneFull:
+            link.peer.close(OVERLOAD, retry_after_ms=5000)
+
+    def _put(self, link: Link, operation: Operation) -> None:
+        lane = self._slot_lanes[link.slot]
+        if not len(lane):
+            self._since_s[self._owners[link.slot]] = self._loop.time()
+        lane.put(operation)
+
+    # What shards say.
+
+    async def _send(self, shard: str, operations: list[Operation]) -> None:
+        since_s = self._since_s.get(shard, self._loop.time())
+        blob = encoder.encode(Batch(self._gateway, self._life, operations))
+        async with asyncio.timeout(self._call_s):
+            answer = await self._call(shard, blob)
+        outcomes = outcomes_decoder.decode(answer)
+        self.metrics.batches += 1
+        self.metrics.operations += len(operations)
+        if operations:
+            self.metrics.answered_in_s.observe(self._loop.time() - since_s)
+        if outcomes.life != self._lives.get(shard):
+            self._begin_life(shard, outcomes.life)
+        self._perform(outcomes)
+
+    def deliver(self, blob: bytes) -> None:
+        """Outcomes a shard sends unasked; those of an incarnation no reply has named wait for the reply."""
+        outcomes = outcomes_decoder.decode(blob)
+        if outcomes.life == self._lives.get(outcomes.shard):
+            self._perform(outcomes)
+        elif outcomes.life not in self._retired.get(outcomes.shard, ()):
+            early = self._early.setdefault(outcomes.shard, [])
+            if len(early) < EARLY_MAX:
+                early.append(outcomes)
+            if (lane := self._lanes.get(outcomes.shard)) is not None:
+                lane.nudge()
+
+    def _begin_life(self, shard: str, life: str) -> None:
+        retired = self._retired.setdefault(shard, set())
+        if life in retired:
+            raise Stale(f"{shard} {life} was replaced and still answers; the batch is sent again")
+        previous = self._lives.get(shard)
+        self._lives[shard] = life
+        if previous is not None:
+            retired.add(previous)
+            log.info("shard_anew", shard=shard, life=life)
+            self._attach_all(link for link in self._links.values() if self._owners[link.slot] == shard)
+        for outcomes in self._early.pop(shard, ()):
+            if outcomes.life == life:
+                self._perform(outcomes)
+
+    def _attach_all(self, links: Iterable[Link]) -> None:
+        now_s = self._loop.time()
+        for link in list(links):
+            self._attach(link, now_s)
+
+    def _perform(self, outcomes: Outcomes) -> None:
+        for outcome in outcomes.outcomes:
+            try:
+                self._perform_one(outcome)
+            except Exception:
+                # One connection's trouble must not make the lane repeat the batch of all the others.
+                log.exception("outcome_failed", shard=outcomes.shard, outcome=type(outcome).__name__)
+
+    def _perform_one(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Deliver):
+            self._hand_out(outcome)
+        elif isinstance(outcome, Attached):
+            self._attached(outcome)
+        elif isinstance(outcome, Reattach):
+            for link in self._known(outcome.conns):
+                self.attach_again(link)
+        elif isinstance(outcome, Moved):
+            for link in self._known(outcome.conns):
+                link.asked_at_s = None
+                self._misrouted.add(link.attach.conn)
+            self._misrouting.set()
+        elif isinstance(outcome, Close):
+            for link in self._known(outcome.conns):
+                link.peer.close(BY_CODE[outcome.code])
+
+    def _known(self, conns: list[int]) -> list[Link]:
+        return [link for conn in conns if (link := self._links.get(conn)) is not None]
+
+    def _hand_out(self, outcome: Deliver) -> None:
+        written: dict[Codec, bytes] = {}
+        for conn in outcome.conns:
+            link = self._links.get(conn)
+            if link is None:
+                continue
+            codec = link.peer.codec
+            frame = written.get(codec)
+            if frame is None:
+                frame = written[codec] = codec.frame_of(outcome.frame)
+            link.peer.push(frame, outcome.key)
+
+    def _attached(self, answer: Attached) -> None:
+        link = self._links.get(answer.conn)
+        if link is None or answer.epoch < link.epoch:
+            return
+        first, changed = not link.welcomed, answer.epoch != link.epoch
+        link.epoch = answer.epoch
+        link.asked_at_s = None
+        link.peer.attached(answer, first, changed)
+
+    # Where shards are.
+
+    def set_map(self, version: int, owners: list[str]) -> None:
+        """A newer map of the 256 slots: connections of moved slots attach at their new shard."""
+        if version <= self._version or len(owners) != SLOTS:
+            return
+        before, self._version, self._owners = self._owners, version, list(owners)
+        for shard in set(owners) - self._lanes.keys():
+            self._lanes[shard] = self._new_lane(shard)
+        for shard in self._lanes.keys() - set(owners):
+            # What waits for a shard that owns nothing is lost: its connections attach elsewhere and resend.
+            self._tasks.append(asyncio.create_task(self._lanes.pop(shard).stop()))
+        self._slot_lanes = [self._lanes[shard] for shard in owners]
+        if before:
+            self._attach_all(link for link in self._links.values() if before[link.slot] != owners[link.slot])
+
+    def _new_lane(self, shard: str) -> Lane[Operation]:
+        async def send(operations: list[Operation]) -> None:
+            await self._send(shard, operations)
+
+        def trouble(error: BaseException) -> None:
+            self.metrics.failed_batches += 1
+
+        lane: Lane[Operation] = Lane(
+            send,
+            window_s=self._window_s,
+            batch_max=self._batch_max,
+            capacity=self._capacity,
+            on_trouble=trouble,
+        )
+        lane.start()
+        return lane
+
+    async def _refetch(self) -> bool:
+        try:
+            async with asyncio.timeout(self._call_s):
+                version, owners = await self._fetch_map()
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the map we have stands
+            log.warning("slot_map_not_fetched", error=repr(error)[:300])
+            return False
+        self.set_map(version, owners)
+        return True
+
+    async def _mend_map(self) -> None:
+        """After `moved`: fetch the map and attach again what was sent to the wrong shard."""
+        pause_s, longest_s = REFETCH_S
+        while True:
+            await self._misrouting.wait()
+            self._misrouting.clear()
+            misrouted, self._misrouted = self._misrouted, set()
+            before = self._version
+            await self._refetch()
+            for link in self._known(list(misrouted)):
+                self.attach_again(link)
+            # The same map again, and still misrouted: the directory is behind, do not spin.
+            pause_s = REFETCH_S[0] if self._version > before else min(pause_s * 2, longest_s)
+            await asyncio.sleep(pause_s)
+
+    async def _keep_alive(self) -> None:
+        """An empty batch to each lane that was quiet, so that idle connections learn of a restarted shard."""
+        seen: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(self._keepalive_s)
+            lost, self._lost = self._lost, []
+            for detach in lost:
+                self._detach_later(detach)
+            for shard, lane in self._lanes.items():
+                if seen.get(shard) == lane.sent_batches:
+                    lane.nudge()
+                seen[shard] = lane.sent_batches
+
+    def _detach_later(self, detach: Detach) -> None:
+        try:
+            self._slot_lanes[slot_of(detach.student)].put(detach)
+        except LaneFull:
+            self._lost.append(detach)
+
+    def stats(self) -> dict[str, object]:
+        """Numbers for people: links, map version, shards with their life and what waits for them."""
+        return {
+            "links": len(self._links),
+            "map_version": self._version,
+            "shards": {
+                shard: {"life": self._lives.get(shard), "waiting": len(lane)}
+                for shard, lane in self._lanes.items()
+            },
+            "gone_unsaid": len(self._lost),
+        }
