@@ -17,10 +17,13 @@ from persistence.embedded.datafolder import DataFolder
 from persistence.errors import SetupError
 
 POLL_S = 0.01
-STALE_STOP_TIMEOUT_S = 20.0
 LOG_TAIL_LINES = 12
 # What the guard needs on top of the server's own time: SIGKILL, reaping, its exit.
 GUARD_MARGIN_S = 5.0
+
+
+# (pid, when it started) of the server, then of its guard: a pid is reused, the pair is not.
+Recorded = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,19 @@ class Order:
 class Child:
     """One running server under its guard. `pid` is the server's own."""
 
-    def __init__(
-        self, order: Order, guard_process: "subprocess.Popen[bytes]", log_path: Path, pid: int
-    ) -> None:
+    def __init__(self, order: Order, guard_process: "subprocess.Popen[bytes]", log_path: Path) -> None:
         self.name = order.name
-        self.pid = pid
         self.log_path = log_path
+        self.pid = guard_process.pid
+        self._pids: Recorded = []
         self._order = order
         self._guard = guard_process
+
+    def _know(self, pids: Recorded) -> None:
+        """Take in what the guard recorded; nothing, if the server ended at once."""
+        if pids:
+            self._pids = pids
+            self.pid = pids[0][0]
 
     @property
     def guard_pid(self) -> int:
@@ -83,13 +91,11 @@ class Child:
             self._guard.stdin.close()
         # The guard allows the stop signal and then SIGKILL the same time each.
         bound_s = 2 * self._order.stop_timeout_s + GUARD_MARGIN_S
-        try:
+        with contextlib.suppress(SetupError):
             await until(lambda: self.exit_code is not None, bound_s, f"{self.name} did not stop")
-        except SetupError:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            self._guard.kill()
-            await asyncio.to_thread(self._guard.wait, GUARD_MARGIN_S)
+        # Only where the guard was killed, or hangs, is anybody left.
+        await _end(self._pids, [signal.SIGKILL], GUARD_MARGIN_S)
+        await until(lambda: self.exit_code is not None, GUARD_MARGIN_S, f"{self.name}'s guard did not end")
 
 
 async def until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -124,17 +130,17 @@ async def start(folder: DataFolder, order: Order) -> Child:
             cwd=folder.path,
             start_new_session=True,
         )
+    child = Child(order, process, log_path)
     try:
         # The guard writes the pids before the server runs; the file may be gone again if it ended at once.
         await until(
-            lambda: pid_path.exists() or process.poll() is not None, 10.0, f"{order.name} did not start"
+            lambda: pid_path.exists() or child.exit_code is not None, 10.0, f"{order.name} did not start"
         )
-        pids = _recorded(pid_path)
+        child._know(_recorded(pid_path))
     except BaseException:
-        process.kill()
-        process.wait()
+        await child.stop()
         raise
-    return Child(order, process, log_path, pids[0][0] if pids else process.pid)
+    return child
 
 
 async def run(folder: DataFolder, order: Order, timeout_s: float) -> None:
@@ -158,30 +164,32 @@ def log_tail(path: Path) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-def _recorded(pid_path: Path) -> list[tuple[int, int | None]]:
+def _recorded(pid_path: Path) -> Recorded:
     try:
-        return [(int(pid), started) for pid, started in json.loads(pid_path.read_bytes())]
+        return [(int(pid), started) for pid, started in json.loads(pid_path.read_bytes()) if started]
     except (FileNotFoundError, ValueError):
         return []
 
 
 async def _end_stale(folder: DataFolder, order: Order) -> None:
-    """End what a start that was killed together with its guard left running on this data folder.
-
-    Only processes whose pid *and* start time are the recorded ones: a pid is reused, the pair is not.
-    """
+    """End what a start that was killed together with its guard left running on this data folder."""
     pid_path = folder.pid_path(order.name)
-    pids = [(pid, started) for pid, started in _recorded(pid_path) if started is not None]
+    left = await _end(_recorded(pid_path), [order.stop_signal, signal.SIGKILL], order.stop_timeout_s)
+    if left:
+        raise SetupError(f"{order.name} of an earlier start still runs (process {left[0]}): end it first.")
+    pid_path.unlink(missing_ok=True)
+
+
+async def _end(pids: Recorded, signals: Sequence[signal.Signals], timeout_s: float) -> list[int]:
+    """Send each signal to those of `pids` that still run, `timeout_s` apart at most; who is left then."""
 
     def alive() -> list[int]:
         return [pid for pid, started in pids if guard.started_at(pid) == started]
 
-    for number in (order.stop_signal, signal.SIGKILL):
+    for number in signals:
         for pid in alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         with contextlib.suppress(SetupError):
-            await until(lambda: not alive(), STALE_STOP_TIMEOUT_S, "")
-    if left := alive():
-        raise SetupError(f"{order.name} of an earlier start still runs (process {left[0]}): end it first.")
-    pid_path.unlink(missing_ok=True)
+            await until(lambda: not alive(), timeout_s, "")
+    return alive()

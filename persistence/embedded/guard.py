@@ -28,6 +28,8 @@ NOBODY = 65534
 # a copy of the pipe's end outlives it.
 ORPHAN_CHECK_S = 1.0
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+
 EXEC_FAILED = 127
 DROP_FAILED = 126
 
@@ -82,8 +84,11 @@ def _complain(line: str) -> None:
 def _spawn(argv: list[str], drop: str, stop_signal: int, pid_path: Path) -> int:
     """Fork the server in its own process group; it runs only after its pid is on disk."""
     go_read, go_write = os.pipe()
+    # Blocked over the fork: a stop that comes before the server has its own handlers must not be swallowed.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(go_read)
         _write_pids(pid_path, pid)
         os.write(go_write, b"g")
@@ -102,8 +107,9 @@ def _spawn(argv: list[str], drop: str, stop_signal: int, pid_path: Path) -> int:
             _complain(f"cannot give up root by {drop}: {error}")
             os._exit(DROP_FAILED)
         _prctl(PR_SET_PDEATHSIG, stop_signal)  # after the change of user, which would clear it
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.execvp(argv[0], argv)
     except OSError as error:
         _complain(f"cannot run {argv[0]}: {error}")
@@ -186,7 +192,7 @@ def main() -> int:
     wakeup_read, wakeup_write = os.pipe()
     os.set_blocking(wakeup_write, False)
     signal.set_wakeup_fd(wakeup_write)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: None)
     pid_path = Path(order["pid_path"])
     server_pid = _spawn(order["argv"], order["drop"], order["stop_signal"], pid_path)

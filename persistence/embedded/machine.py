@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from persistence.embedded import object_store, postgres, valkey
 from persistence.embedded.datafolder import DataFolder
@@ -96,18 +96,19 @@ async def start_all(
     """
     wanted = fixed_ports or FixedPorts()
     folder = DataFolder.open(path)
-    starting = (
-        postgres.start(folder, port=wanted.postgres, initdb_sync=initdb_sync),
-        valkey.start(folder, port=wanted.valkey),
-        object_store.start(folder, port=wanted.object_store),
+    pg = asyncio.ensure_future(
+        _timed("Postgres", postgres.start(folder, port=wanted.postgres, initdb_sync=initdb_sync), on_progress)
     )
-    tasks = (
-        asyncio.ensure_future(_timed("Postgres", starting[0], on_progress)),
-        asyncio.ensure_future(_timed("Valkey", starting[1], on_progress)),
-        asyncio.ensure_future(_timed("object store", starting[2], on_progress)),
+    cache = asyncio.ensure_future(_timed("Valkey", valkey.start(folder, port=wanted.valkey), on_progress))
+    objects = asyncio.ensure_future(
+        _timed("object store", object_store.start(folder, port=wanted.object_store), on_progress)
     )
+    tasks: list[asyncio.Future[Any]] = [pg, cache, objects]
     try:
-        running = await asyncio.gather(*tasks)
+        # Not gather: it cancels them itself, and a second cancel would cut short the stop of what began.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
     except BaseException:
         for task in tasks:
             task.cancel()
@@ -115,13 +116,17 @@ async def start_all(
         await _stop_all([server for server in ended if not isinstance(server, BaseException)])
         folder.close()
         raise
-    return Embedded(folder, *running)
+    return Embedded(folder, pg.result(), cache.result(), objects.result())
 
 
 async def _timed(name: str, starting: Awaitable[Server], on_progress: Progress) -> Server:
     began = time.monotonic()
     server = await starting
-    on_progress(name, time.monotonic() - began)
+    try:
+        on_progress(name, time.monotonic() - began)
+    except BaseException:
+        await server.stop()
+        raise
     return server
 
 

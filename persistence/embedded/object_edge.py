@@ -122,13 +122,13 @@ async def _relay(request: web.BaseRequest, upstream: ClientResponse) -> web.Stre
         if name.lower() not in HOP_BY_HOP and not name.lower().startswith("access-control-"):
             response.headers.add(name, value)
     response.headers.update(CORS)
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         if request.method != "HEAD":
             async for piece in upstream.content.iter_chunked(PIECE_BYTES):
                 await response.write(piece)
         await response.write_eof()
-    except (ClientError, TimeoutError, ConnectionResetError):
+    except (ClientError, TimeoutError, ConnectionError):
         # The viewer went away (every seek does that), or rclone did: half an answer must not look whole.
         if request.transport is not None:
             request.transport.abort()

@@ -98,7 +98,7 @@ async def start(
     """
     binaries = bin_dir or find_binaries()
     major = await asyncio.to_thread(_major_of, binaries)
-    way = drop if drop is not None else await asyncio.to_thread(_way_to_drop_root)
+    way = drop if drop is not None else await asyncio.to_thread(way_to_drop_root)
     if way == "setuid":
         _open_for_nobody(folder.path, binaries)
     password = folder.secret("postgres_password")
@@ -181,7 +181,7 @@ def _major_of(binaries: Path) -> int:
     return int(number.group()) if number else 0
 
 
-def _way_to_drop_root() -> str:
+def way_to_drop_root() -> str:
     if os.geteuid() != 0:
         return "none"
     probe = subprocess.run(
