@@ -1,8 +1,10 @@
-"""Ray as Playhead needs it: its environment, a cluster of our own or a given one, and the end of it."""
+"""Ray as Playhead needs it: a cluster of our own or a given one, and the end of it.
+
+Import it only after `ray_environment.prepare`: Ray reads its environment when it is first imported.
+"""
 
 import contextlib
 import logging
-import os
 import shutil
 import socket
 import tempfile
@@ -15,22 +17,6 @@ import ray
 from actors.settings import NAMESPACE
 from persistence.errors import SetupError
 
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",
-    # Ray would start every worker through `uv run` when its driver was; the workers use our environment.
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Gateways and shards outlive a control plane that is gone for up to ten minutes (parts.md).
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
-    # A dead node is seen after 3 s instead of 16 s.
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-    # The control plane would keep a record of every call of the hot actors.
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_usage_stats_enabled": "0",
-}
 OBJECT_STORE_BYTES = 96 * 1024 * 1024
 """Blobs travel inside calls, not through plasma, so the store is as small as Ray accepts comfortably."""
 
@@ -42,16 +28,6 @@ class Cluster:
     address: str
     dashboard_url: str
     temporary: Path | None
-
-
-def prepare_environment(token_path: Path) -> None:
-    """Set what Ray reads from the environment, before it is first used; the token file is made if missing."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    if not token_path.exists():
-        token_path.touch(mode=0o600)
-        token_path.write_text(os.urandom(32).hex())
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_path)
 
 
 def start(dashboard_host: str, dashboard_port: int) -> Cluster:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway import settings
+from gateway import ray_environment, settings
 from persistence.errors import PlayheadError
 
 DESCRIPTION = """\
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.from_environment(options.config, _overrides(options))
+        if options.command in ("demo", "up", "status"):
+            token_path = Path(chosen.data.folder).absolute() / "ray.token"
+            ray_environment.prepare(token_path, loopback=not chosen.ray.address)
         return asyncio.run(_handler(options.command)(chosen, options))
     except PlayheadError as error:
         print(f"playhead: {error}", file=sys.stderr)  # noqa: T201 - this is the person's terminal
@@ -40,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _handler(command: str) -> Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]:
-    """The function behind a command; imported only when it is run, so that `--help` is quick."""
+    """The function behind a command; imported only when it is run: `--help` is quick, and Ray
+    reads its environment when it is imported."""
     if command == "demo":
         from gateway.cli.demo import demo as handler
     elif command == "up":

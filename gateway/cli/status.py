@@ -26,7 +26,6 @@ async def status(settings: Settings, options: argparse.Namespace) -> int:
     """Print the table; exit status 1 if something is wrong."""
     folder = Path(settings.data.folder)
     found = running.read(folder)
-    cluster.prepare_environment(folder / "ray.token")
     joined = await asyncio.to_thread(cluster.join, found.ray_address)
     try:
         async with asyncio.timeout(ANSWER_S):
