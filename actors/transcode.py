@@ -73,6 +73,7 @@ class _Source:
     inputs: tuple[str, ...]
     picture: str
     sound: str | None
+    channels: int
     frames_per_s: float
     duration_s: float | None
     heights: tuple[int, ...]
@@ -142,6 +143,7 @@ def transcode_steps(
         # Square pixels, for players that ignore the aspect ratio of pixels.
         picture=f"[0:V:0]fps={frames_per_s:g},scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1",
         sound="[0:a:0]" if probed.has_sound else None,
+        channels=2,
         frames_per_s=frames_per_s,
         duration_s=probed.duration_s,
         heights=ladder(probed.width, probed.height),
@@ -175,6 +177,7 @@ def lecture_steps(
         ),
         picture=f"[0:v]{_ass('ground.ass')},fps={pictures},{_ass('slides.ass')}",
         sound="[1:a]",
+        channels=1,
         frames_per_s=LECTURE_FRAMES_PER_S,
         duration_s=float(duration_s),
         heights=ladder(WIDTH, HEIGHT),
@@ -286,26 +289,21 @@ def _output(order: _Source, rung: int) -> list[str]:
     """One rendition: its keyframes lie at the same times as the others', so that a player can change over."""
     threads = max(1, min(4, (os.cpu_count() or 1) // len(order.heights)))
     rate_kbit = 900 if rung <= 360 else 3000
-    arguments = [
-        "-map",
-        f"[picture{rung}]",
-        "-c:v",
-        "libx264",
-        "-preset",
-        order.preset,
-        "-crf",
-        str(order.crf),
-    ]
-    arguments += ["-maxrate", f"{rate_kbit}k", "-bufsize", f"{2 * rate_kbit}k", "-threads", str(threads)]
-    arguments += ["-sc_threshold", "0", "-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_EVERY_S})"]
+    words = (
+        f"-map [picture{rung}] -c:v libx264 -preset {order.preset} -crf {order.crf} -threads {threads} "
+        f"-maxrate {rate_kbit}k -bufsize {2 * rate_kbit}k "
+        f"-sc_threshold 0 -force_key_frames expr:gte(t,n_forced*{KEYFRAME_EVERY_S}) "
+    )
     if order.sound is not None:
-        arguments += ["-map", f"[sound{rung}]", "-c:a", "aac", "-b:a", "96k", "-ac", "2"]
+        rate_kbit = 96 if order.channels > 1 else 64
+        words += f"-map [sound{rung}] -c:a aac -ac {order.channels} -b:a {rate_kbit}k "
     # A segment holds picture and sound of the same seconds, however far one of them runs ahead.
-    arguments += ["-max_interleave_delta", "0", "-max_muxing_queue_size", "4096"]
-    arguments += ["-map_metadata", "-1", "-map_chapters", "-1", "-f", "hls", "-hls_time", str(SEGMENT_S)]
-    arguments += ["-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
-    arguments += ["-hls_flags", "single_file+independent_segments", "-hls_segment_filename", f"{rung}p.mp4"]
-    return [*arguments, f"{rung}p.m3u8"]
+    words += (
+        "-max_interleave_delta 0 -max_muxing_queue_size 4096 -map_metadata -1 -map_chapters -1 "
+        f"-f hls -hls_time {SEGMENT_S} -hls_playlist_type vod -hls_segment_type fmp4 "
+        f"-hls_flags single_file+independent_segments -hls_segment_filename {rung}p.mp4 {rung}p.m3u8"
+    )
+    return words.split()
 
 
 def _finish(order: _Source, folder: Path, limits: Limits, name: str) -> Encoded:
