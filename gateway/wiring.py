@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray.exceptions import RayTaskError
+
 from actors.directory import Directory
 from actors.named import ActorSpec, create
 from actors.settings import DIRECTORY, ShardSettings
@@ -100,9 +102,23 @@ def check_budget(settings: Settings, connections_max: int) -> None:
 async def start(directory: ActorSpec) -> System:
     """Create the directory and wait until every shard has its slots and every gateway listens."""
     actor = create(directory)
-    async with asyncio.timeout(START_S):
-        await actor.start.remote()
+    try:
+        async with asyncio.timeout(START_S):
+            await actor.start.remote()
+    except RayTaskError as error:
+        raise SetupError(_root_of(error)) from None
+    except TimeoutError:
+        raise SetupError(
+            f"the actors did not start within {START_S:.0f} s; look at the Ray dashboard, or start again"
+        ) from None
     return System(actor)
+
+
+def _root_of(error: BaseException) -> str:
+    """What went wrong in the actor, without the traces of the calls between."""
+    while isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
+        error = error.cause
+    return str(error)
 
 
 def socket_settings(settings: Settings, stores: Stores, jwks: Jwks, number: int) -> SocketSettings:

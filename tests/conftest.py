@@ -1,15 +1,21 @@
 """Fixtures every test may use: the real servers of one machine, and a database of one's own."""
 
 import re
+import tempfile
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from gateway import ray_environment
 from persistence.embedded import Embedded, start_all
+
+# Ray reads its environment when a test module first imports it.
+ray_environment.prepare(Path(tempfile.mkdtemp(prefix="playhead-tests-")) / "ray.token", loopback=True)
 
 pytest_plugins = ["tests.left_out"]
 
@@ -26,10 +32,19 @@ async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 async def postgres_dsn(embedded: Embedded, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """The DSN of a fresh, empty database for this test module, dropped afterwards."""
     module = re.sub(r"\W", "_", request.module.__name__.rpartition(".")[2])[:40]
-    name = f"{module}_{uuid.uuid4().hex[:8]}"
+    async with make_database(embedded, module) as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def make_database(embedded: Embedded, purpose: str) -> AsyncIterator[str]:
+    """The DSN of a fresh, empty database, dropped afterwards."""
+    name = f"{purpose}_{uuid.uuid4().hex[:8]}"
     await _execute(embedded.postgres_dsn, f'CREATE DATABASE "{name}"')
-    yield embedded.postgres.dsn_of(name)
-    await _execute(embedded.postgres_dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield embedded.postgres.dsn_of(name)
+    finally:
+        await _execute(embedded.postgres_dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def _execute(dsn: str, statement: str) -> None:

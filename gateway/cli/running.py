@@ -1,6 +1,7 @@
 """How one command finds the system another one started: a small file in the data folder."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +17,11 @@ class Running:
     ray_address: str
     web_url: str
     pid: int
+
+    @staticmethod
+    def here(ray_address: str, web_url: str) -> "Running":
+        """A system started by this process."""
+        return Running(ray_address, web_url, os.getpid())
 
     def write(self, folder: Path) -> None:
         """Leave word in the data folder."""

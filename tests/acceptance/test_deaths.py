@@ -1,0 +1,73 @@
+"""What must survive: rows of the fault matrix on the whole system, by SIGKILL of recorded pids."""
+
+from actors.named import ActorSpec, create
+from actors.settings import ShardSettings
+from actors.shard import Shard
+from tests.acceptance.system import System
+from tests.acceptance.watching import Viewer
+
+
+async def test_f3_shard_killed_while_a_device_plays(system: System) -> None:
+    student, item = await system.student(), await system.lecture()
+    phone = await system.device(student, "phone").start()
+    laptop = await system.device(student, "laptop").start()
+    viewer = await Viewer(phone, item).open()
+    await viewer.press_play()
+    for _ in range(4):
+        await viewer.watch(10_000)
+    await phone.until(lambda: phone.applied == phone.seq)
+    assert phone.durable < phone.seq, "the tail must be in memory only, or this test proves nothing"
+    await system.kill(await system.shard_of(student))
+    await viewer.watch(10_000)
+    await phone.until(lambda: any(m["type"] == "resync" for m in phone.messages), 30)
+    await phone.until(lambda: phone.applied == phone.seq, 30)
+    await viewer.pause()
+    await phone.until_durable()
+    assert phone.closes == [] and laptop.closes == [], "no socket closes when a shard dies"
+    head = await laptop.pull(item)
+    assert (head["position_ms"], head["content_ms"], head["coverage_ms"]) == (50_000, 50_000, 50_000)
+    other = await Viewer(laptop, item).open()
+    await other.resume(6_000)
+    await viewer.sees(56_000)
+
+
+async def test_f1_socket_gateway_killed(system: System) -> None:
+    student, item = await system.student(), await system.lecture()
+    phone = await system.device(student, "phone").start()
+    viewer = await Viewer(phone, item).open()
+    await viewer.press_play()
+    await viewer.watch(10_000)
+    await phone.until(lambda: phone.applied == phone.seq)
+    await system.kill("gateway:socket:0")
+    await viewer.watch(10_000)
+    await viewer.pause()
+    await phone.until(lambda: bool(phone.closes), 30)
+    await phone.until(lambda: phone.online, 60)
+    await phone.until_durable(60)
+    head = await phone.pull(item)
+    assert (head["position_ms"], head["content_ms"]) == (20_000, 20_000)
+
+
+async def test_f27_a_second_incarnation_is_fenced_and_nothing_is_lost(system: System) -> None:
+    student, item = await system.student(), await system.lecture()
+    phone = await system.device(student, "phone").start()
+    viewer = await Viewer(phone, item).open()
+    await viewer.press_play()
+    await viewer.watch(10_000)
+    await phone.until_durable()
+    shard = await system.shard_of(student)
+    before = await system.pid(shard)
+    settings = ShardSettings(postgres_dsn=system.stores.postgres_dsn)
+    double = create(ActorSpec("double", Shard, (shard, settings)))
+    epochs = await double.own.remote([], 0)
+    assert epochs == {}
+    await viewer.watch(10_000)
+    await viewer.pause()
+
+    async def restarted() -> bool:
+        return await system.pid(shard) != before
+
+    await system.until(restarted, 40)
+    await phone.until_durable(60)
+    head = await phone.pull(item)
+    assert (head["position_ms"], head["content_ms"]) == (20_000, 20_000)
