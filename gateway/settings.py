@@ -91,6 +91,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebPart
 
     @property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.data.folder).absolute()
+
+    @property
     def web_url(self) -> str:
         """Where the pages are."""
         return f"http://{self.web.host}:{self.web.port}"

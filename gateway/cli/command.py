@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = settings.from_environment(options.config, _overrides(options))
         if options.command in ("demo", "up", "status"):
-            token_path = Path(chosen.data.folder).absolute() / "ray.token"
+            token_path = chosen.folder / "ray.token"
             ray_environment.prepare(token_path, loopback=not chosen.ray.address)
         return asyncio.run(_handler(options.command)(chosen, options))
     except PlayheadError as error:
@@ -77,52 +77,54 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, summary: str, detail: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=summary, description=detail, formatter_class=plain)
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=HELP[name], formatter_class=plain)
         made.add_argument("--config", type=Path, metavar="FILE", help="settings over config/default.toml")
         made.add_argument("--data", metavar="FOLDER", help="where this machine keeps its data (.data)")
         return made
 
-    demo = command("demo", "everything on this machine, with a lecture to play", DEMO)
+    demo = command("demo", "everything on this machine, with a lecture to play")
     demo.add_argument("--video", type=Path, metavar="FILE", help="your own lecture instead of the made one")
-    up = command("up", "production, with the stores of your settings", UP)
+    up = command("up", "production, with the stores of your settings")
     for made in (demo, up):
         made.add_argument("--port", type=int, metavar="N", help="port of the pages and the API (8080)")
         made.add_argument("--socket-port", type=int, metavar="N", help="port of the sockets (8081)")
         made.add_argument("--dashboard-port", type=int, metavar="N", help="port of Ray's dashboard (8265)")
         made.add_argument("--shards", type=int, metavar="N", help="shard processes (2)")
         made.add_argument("--gateways", type=int, metavar="N", help="socket gateway processes (1)")
-    command("migrate", "bring the schema of Postgres up to date", MIGRATE)
-    token = command("token", "mint an access token", TOKEN)
+    command("migrate", "bring the schema of Postgres up to date")
+    token = command("token", "mint an access token")
     token.add_argument("student", help="the student's id, for example ada")
     token.add_argument("--minutes", type=int, default=15, metavar="N", help="how long it is good (15)")
-    status = command("status", "shards, slots, sessions and durable lag as a table", STATUS)
+    status = command("status", "shards, slots, sessions and durable lag as a table")
     status.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 
-DEMO = """\
+HELP = {
+    "demo": """\
 Starts Postgres, Valkey, an object store and Ray on this machine, makes a lecture video (or takes yours),
 and prints the page's address, two sign-in links for one student on two devices, and Ray's dashboard.
 
 Open the first link in one browser window and the second in another (or a phone's width beside it), or
 http://127.0.0.1:8080/demo for three devices side by side. Play on one, watch the other, pause, go on there.
 Everything lives in the data folder; a second start finds it and is faster. Ctrl-C stops everything.
-"""
-UP = """\
+""",
+    "up": """\
 Runs shards and gateways against the Postgres, Redis, object store and Ray cluster of your settings.
 Without ray.address it starts a cluster of its own on this machine. SIGTERM drains within 30 s.
-"""
-MIGRATE = """\
+""",
+    "migrate": """\
 Applies the numbered SQL files that are missing, in order, under a lock: safe to run from many places at
 once and again. Also makes the coming monthly partitions. The embedded server is migrated by `demo` itself.
-"""
-TOKEN = """\
+""",
+    "token": """\
 Prints an access token signed with the key in the data folder (made there on first use). For example:
 
   curl -H "Authorization: Bearer $(playhead token ada)" http://127.0.0.1:8080/v1/courses
-"""
-STATUS = """\
+""",
+    "status": """\
 Asks the running system (`demo` or `up` with the same data folder) and prints a table: for each shard its
 slots, sessions, updates and durable lag, for each gateway its connections. One line tells what is wrong.
-"""
+""",
+}

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,7 +23,7 @@ LAG_WRONG_S = 60.0
 
 async def status(settings: Settings, options: argparse.Namespace) -> int:
     """Print the table; exit status 1 if something is wrong."""
-    folder = Path(settings.data.folder)
+    folder = settings.folder
     found = running.read(folder)
     joined = await asyncio.to_thread(cluster.join, found.ray_address)
     try:

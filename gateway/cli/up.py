@@ -1,0 +1,80 @@
+"""`playhead up`: shards and gateways against the stores and the Ray cluster of the settings."""
+
+import argparse
+import asyncio
+
+from gateway import cluster, wiring
+from gateway.cli import running
+from gateway.cli.steps import Steps
+from gateway.cli.stopping import until_stopped
+from gateway.keys import open_keys
+from gateway.settings import Settings
+from persistence.errors import SetupError
+from persistence.objects import ObjectStore
+from persistence.postgres import PostgresSettings, open_postgres
+
+
+async def up(settings: Settings, _options: argparse.Namespace) -> int:
+    """Run until told to stop, then drain."""
+    stores = stores_of(settings)
+    folder = settings.folder
+    with Steps() as steps:
+        async with until_stopped() as stopped:
+            async with steps.step("Postgres"):
+                await _check_postgres(settings)
+            async with steps.step("Ray"):
+                own = await asyncio.to_thread(_cluster, settings)
+            try:
+                async with steps.step("directory, shards and gateways"):
+                    keys = open_keys(folder / "keys")
+                    specs = wiring.specs(settings, stores, folder / "keys", keys.jwks)
+                    system = await wiring.start(specs)
+                running.Running.here(own.address, settings.web_url).write(folder)
+                steps.console.print(f"\n  pages    {settings.web_url}/\n  Ray      {own.dashboard_url}\n")
+                await stopped.wait()
+                steps.console.print("  draining: devices say goodbye, everything is written ...")
+                drained = await system.drain()
+            finally:
+                running.forget(folder)
+                await asyncio.to_thread(cluster.stop, own)
+    return 0 if drained else 1
+
+
+def stores_of(settings: Settings) -> wiring.Stores:
+    """The stores of the settings. Raises `SetupError` naming the first that is missing."""
+    objects = settings.objects
+    for value, key in (
+        (settings.postgres.dsn, "postgres.dsn"),
+        (settings.redis.url, "redis.url"),
+        (objects.endpoint_url, "objects.endpoint_url"),
+    ):
+        if not value:
+            raise SetupError(
+                f"{key} is not set; name your stores in --config FILE (see config/production.toml) or by "
+                f"PLAYHEAD_{key.upper().replace('.', '_')}; for a machine without any use `playhead demo`"
+            )
+    store = ObjectStore(
+        endpoint_url=objects.endpoint_url,
+        public_url=objects.public_url or objects.endpoint_url,
+        region=objects.region,
+        access_key=objects.access_key,
+        secret_key=objects.secret_key,
+        bucket=objects.bucket,
+    )
+    return wiring.Stores(settings.postgres.dsn, settings.redis.url, store)
+
+
+def _cluster(settings: Settings) -> cluster.Cluster:
+    ray = settings.ray
+    return cluster.join(ray.address) if ray.address else cluster.start(ray.dashboard_host, ray.dashboard_port)
+
+
+async def _check_postgres(settings: Settings) -> None:
+    """Refuse to start where the schema is missing or connections would not suffice."""
+    postgres = await open_postgres(PostgresSettings(settings.postgres.dsn, "playhead up", 1, 1))
+    try:
+        if await postgres.value("SELECT to_regclass('slot_lease')") is None:
+            raise SetupError("this Postgres has no schema yet; run `playhead migrate` with the same settings")
+        wiring.check_budget(settings, int(await postgres.value("SHOW max_connections")))
+    finally:
+        await postgres.close()
