@@ -1,0 +1,82 @@
+/** The Playhead client: `connect` once per signed-in student, `attach` a media element per player. */
+
+import { Client } from "./client.js";
+import { Journal } from "./journal.js";
+import { SignInNeeded } from "./connection.js";
+import { bindToPage } from "./page.js";
+import { claimDevice, describeDevice } from "./device.js";
+import { deliverLeft } from "./courier.js";
+import { openStore, webStorage } from "./store.js";
+import { pageLocks } from "./locks.js";
+import { systemTime } from "./time.js";
+
+export { Client, SignInNeeded, describeDevice };
+export { Player } from "./player.js";
+export { CLOSE_CODES } from "./close_codes.js";
+export { placeNow } from "./heads.js";
+
+/** The client that `attach` uses when it is told none: the latest. */
+let latest = null;
+
+/**
+ * Opens the journal of this student on this device and starts to connect. Resolves as soon as events can be
+ * written, on line or not; it never waits for the network.
+ *
+ * @param {object} options
+ * @param {string} options.student  id the journal is sealed to; `welcome` must say the same
+ * @param {(device_id: string) => Promise<{ticket: string, socket_url: string}>} [options.tickets]
+ *        asked before every connection attempt; throw `SignInNeeded` when only a new sign-in helps
+ * @param {string} [options.socketUrl]  with `token`, instead of `tickets`
+ * @param {string | (() => string | Promise<string>)} [options.token]
+ * @param {{kind?: string, name?: string}} [options.device]  for people; guessed from the browser
+ * @param {string} [options.namespace]  keeps several clients on one origin apart
+ * @param {object} [options.parts]  replacements for tests: time, random, WebSocket, store, locks, page
+ * @returns {Promise<Client>}
+ */
+export async function connect({ student, tickets, socketUrl, token, device, namespace = "playhead", parts = {} }) {
+  if (!student) throw new TypeError("connect: state the student the journal belongs to.");
+  const time = parts.time ?? systemTime;
+  const spillStorage = parts.spillStorage ?? webStorage();
+  const store = parts.store ?? (await openStore(namespace));
+  const locks = parts.locks ?? pageLocks(time, { storage: spillStorage });
+  const session = parts.session ?? webStorage("sessionStorage");
+  const link = {
+    credentials: credentialsFrom({ tickets, socketUrl, token }),
+    WebSocket: parts.WebSocket ?? globalThis.WebSocket,
+    random: parts.random ?? Math.random,
+    time,
+  };
+  const claim = await claimDevice({ namespace, student, store, locks, session });
+  const journal = await Journal.open({ store, student, device: claim.id, namespace, spillStorage });
+  const described = { ...describeDevice(device?.kind ?? null), ...stated(device), id: claim.id };
+  const courier = () => {
+    const hello = (id) => client.hello({ ...described, id });
+    return deliverLeft({ own: claim.id, student, namespace, store, locks, spillStorage, link: { ...link, hello } });
+  };
+  const release = () => (unbind(), claim.release(), store.close());
+  const client = new Client({ student, device: described, journal, link, courier, release });
+  const unbind = bindToPage(client, parts.page);
+  latest = client;
+  client.start();
+  return client;
+}
+
+/**
+ * Binds a media element to an item; see `Player`.
+ * @param {HTMLMediaElement} video
+ * @param {{item: string, version: string, client?: Client, intent?: string, at_ms?: number, start_ms?: number}} options
+ */
+export function attach(video, { client = latest, ...options }) {
+  if (!client) throw new Error("attach: connect first, or pass a client.");
+  return client.attach(video, options);
+}
+
+function credentialsFrom({ tickets, socketUrl, token }) {
+  if (tickets) return tickets;
+  if (!socketUrl || !token) throw new TypeError("connect: give `tickets`, or `socketUrl` and `token`.");
+  return async () => ({ socket_url: socketUrl, token: typeof token === "function" ? await token() : token });
+}
+
+function stated(device) {
+  return Object.fromEntries(Object.entries(device ?? {}).filter(([, value]) => value));
+}

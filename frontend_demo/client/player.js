@@ -1,0 +1,549 @@
+/**
+ * Owns one media element for one item: starts it where the student is, reports what it really plays, and
+ * hands over when another device takes the baton.
+ *
+ * It reports nothing for opening, buffering, stalling, position 0 before the first seek, or its own
+ * positioning (R1, R5). Phases:
+ *
+ *   idle → asking → starting → playing ⇄ stalled → idle
+ *
+ * `asking` shows the server our base and takes the head before the first frame; `starting` waits for that
+ * frame; `stalled` wants to play and does not move (buffering, or a seek under way).
+ */
+
+import { Emitter } from "./emitter.js";
+import { SpanMeter } from "./spans.js";
+import { REAL_PLAY_MS, Visit } from "./visit.js";
+import { within } from "./time.js";
+
+/** The first frame waits this long for the head, then goes on with what is known. */
+const ASK_MS = 400;
+
+/** Seeks closer together than this are one: the user is still looking for the place. */
+const SEEK_SETTLE_MS = 250;
+
+/** A native seek shorter than this while playing is the media engine skipping a gap. */
+const NUDGE_MS = 1_000;
+
+/** How often the element is read while it should play. */
+const SAMPLE_MS = 250;
+
+const BEAT_MS = 10_000;
+
+/** After a change of rate the next beat comes early, or other devices would run on at the old one. */
+const RATE_BEAT_MS = 1_000;
+
+/** A paused or stalled player says so this often while on line; it moves nothing. */
+const PRESENCE_MS = 30_000;
+
+/** Our own head closer than this to where we stand is our own last stop, seen a moment ago. */
+const OWN_SLACK_MS = 3_000;
+
+/** A head this close to the end is the end: play starts over. */
+const END_MS = 750;
+
+/**
+ * Events: `change` (anything a page shows), `handed` {from_ms, to_ms}, `taken` {device, device_name,
+ * device_kind, position_ms}, `declined` (an automatic start of a finished item), `blocked` (the browser
+ * refuses to play without a gesture), `outdated` {version} (the server has a newer version of the item).
+ */
+export class Player extends Emitter {
+  phase = "idle";
+  #video;
+  #client;
+  #item;
+  #version;
+  #visit;
+  #meter = new SpanMeter();
+  #floating;
+  #wanted_ms;
+  #own_target_ms = null;
+  #seek = null;
+  #ask = 0;
+  #start_base_rev = 0;
+  #start_by = "user";
+  #beat_ms = null;
+  #tick_at_ms = 0;
+  #cancelTick = () => {};
+  #cancelPresence = () => {};
+  #offs = [];
+
+  /**
+   * @param {HTMLMediaElement} video
+   * @param {import("./client.js").Client} client
+   * @param {{item: string, version: string, intent?: "resume"|"bookmark"|"auto"|"advance",
+   *          at_ms?: number, start_ms?: number}} of  `at_ms` is a bookmark's place, `start_ms` the place to
+   *        show until the server has told the head
+   */
+  constructor(video, client, { item, version, intent = "resume", at_ms = null, start_ms = 0 }) {
+    super();
+    this.#video = video;
+    this.#client = client;
+    this.#item = item;
+    this.#version = version;
+    this.#visit = new Visit(client, { item, version, intent, at_ms });
+    this.#floating = at_ms === null;
+    this.#wanted_ms = at_ms ?? start_ms;
+    this.#listen();
+    client.follow([item]);
+    this.#show(this.#wanted_ms);
+    this.#settle();
+    this.#present();
+  }
+
+  get item() {
+    return this.#item;
+  }
+
+  get version() {
+    return this.#version;
+  }
+
+  /** Where the player stands, in ms. */
+  get position_ms() {
+    return Math.round(this.#wanted_ms ?? this.#video.currentTime * 1000);
+  }
+
+  get duration_ms() {
+    const { duration } = this.#video;
+    return Number.isFinite(duration) ? Math.round(duration * 1000) : (this.head?.duration_ms ?? 0);
+  }
+
+  /** The newest head of the item, or null. */
+  get head() {
+    return this.#client.heads.get(this.#item);
+  }
+
+  /** Whether the user wants it to play, be it moving or not. */
+  get active() {
+    return this.phase !== "idle";
+  }
+
+  /**
+   * The other device that has the baton: where it is by now and whether it plays. Null if it is ours or
+   * nobody's.
+   */
+  get elsewhere() {
+    const { head } = this;
+    if (!head || head.rev === 0 || !head.device || this.#mine(head)) return null;
+    const { device, device_name, device_kind, playing } = head;
+    return { device, device_name, device_kind, playing, position_ms: this.#client.heads.place(this.#item) };
+  }
+
+  /**
+   * Plays. On line, asks for the head first and starts where it is handed; gives up asking after 400 ms.
+   * @param {{by?: "user" | "auto"}} how  an automatic start does not start what is done (R10)
+   * @returns {Promise<boolean>} whether it plays
+   */
+  async play({ by = "user" } = {}) {
+    if (this.active) return true;
+    const ask = ++this.#ask;
+    this.#become("asking");
+    const head = await this.#askHead();
+    if (ask !== this.#ask) return false;
+    if (by === "auto" && head?.done) {
+      this.#become("idle");
+      this.emit("declined", { head });
+      return false;
+    }
+    this.#takeStart();
+    return this.#start(by);
+  }
+
+  /** Pauses, also while still asking or starting. */
+  pause() {
+    this.#ask += 1;
+    if (this.phase === "asking") this.#become("idle");
+    if (!this.#video.paused) this.#video.pause();
+  }
+
+  /** The user moves to `to_ms`. */
+  seek(to_ms) {
+    const place_ms = Math.max(0, Math.min(to_ms, this.duration_ms || to_ms));
+    this.#breakSpan("stalled");
+    this.#noteSeek(place_ms);
+    this.#show(place_ms);
+  }
+
+  /** The user takes an offered place, or says "stay here": a run of its own, real at once. */
+  choose(position_ms) {
+    this.#flushSeek();
+    this.#breakSpan("stalled");
+    this.#visit.act("chosen", { position_ms: Math.round(position_ms) });
+    this.#floating = false;
+    this.#show(position_ms);
+  }
+
+  /** Takes the baton: goes to where the item stands now, on whatever device, and plays there. */
+  async continueHere() {
+    const place_ms = this.#client.heads.place(this.#item) ?? this.position_ms;
+    this.choose(this.#fromEnd(place_ms));
+    return this.play();
+  }
+
+  /** Reverts the latest change of the head, whoever made it; the server knows the old place (R4). */
+  undo() {
+    this.#command("undone", {});
+  }
+
+  /** Starts the item afresh: nothing covered, place 0. */
+  reset() {
+    this.#command("reset", {});
+    this.#show(0);
+  }
+
+  /** Ticks the item done, or takes that back; the place stays. */
+  mark(done) {
+    this.#command("marked", { done });
+  }
+
+  /** Writes down what has been played so far and goes on: the tab is being hidden. */
+  flush() {
+    this.#flushSeek();
+    this.#sample();
+    this.#visit.played(this.#meter.cut());
+  }
+
+  /** Ends the visit: the page goes away. Play after this (a page that came back) is a new visit. */
+  leave() {
+    this.#ask += 1;
+    this.#flushSeek();
+    this.#sample();
+    this.#visit.played(this.#meter.stop());
+    this.#visit.close();
+    this.#floating = true;
+    this.#become("idle");
+  }
+
+  /** Ends the visit and lets go of the element. */
+  detach() {
+    this.leave();
+    for (const off of this.#offs) off();
+    this.#cancelPresence();
+    this.#client.forgetPlayer(this);
+    this.silence();
+  }
+
+  // ---- starting -----------------------------------------------------------------------------------------
+
+  async #askHead() {
+    if (!this.#client.online) return this.head;
+    return within(this.#client.time, ASK_MS, this.#client.pull(this.#item), this.head);
+  }
+
+  /** A floating player goes where the head is; one that the user has placed stays. */
+  #takeStart() {
+    this.#flushSeek();
+    this.#start_base_rev = this.#client.heads.rev(this.#item);
+    const from_ms = this.position_ms;
+    const handed_ms = this.#floating ? this.#handed() : null;
+    const to_ms = this.#fromEnd(handed_ms ?? from_ms);
+    if (Math.abs(to_ms - from_ms) < 100) return;
+    this.#show(to_ms);
+    this.emit("handed", { from_ms, to_ms });
+  }
+
+  /** The place the head hands to this player, or null if it stands right. */
+  #handed() {
+    const { head } = this;
+    if (!head || head.rev === 0 || head.version !== this.#version) return null;
+    const place_ms = this.#client.heads.place(this.#item);
+    if (this.#mine(head) && Math.abs(place_ms - this.position_ms) <= OWN_SLACK_MS) return null;
+    return place_ms;
+  }
+
+  #fromEnd(place_ms) {
+    const end_ms = this.duration_ms;
+    return end_ms && place_ms >= end_ms - END_MS ? 0 : place_ms;
+  }
+
+  async #start(by) {
+    this.#start_by = by;
+    this.#become("starting");
+    const ask = this.#ask;
+    try {
+      await this.#video.play();
+    } catch (error) {
+      if (ask !== this.#ask || !this.active) return false;
+      this.#become("idle");
+      if (error.name === "NotAllowedError") this.emit("blocked", { error });
+      return false;
+    }
+    return true;
+  }
+
+  /** The first frame is there: only now has anything happened. */
+  #firstFrame() {
+    const position_ms = this.position_ms;
+    const rate = this.#video.playbackRate;
+    this.#visit.act("play", { position_ms, rate, by: this.#start_by }, { real: false, base_rev: this.#start_base_rev });
+    if (this.head && this.#mine(this.head)) this.#visit.run.held = true;
+    this.#floating = true;
+    this.#measure();
+  }
+
+  #measure() {
+    this.#meter.start(this.#video.currentTime * 1000, this.#client.time.mono(), this.#video.playbackRate);
+    this.#become("playing");
+  }
+
+  // ---- the element --------------------------------------------------------------------------------------
+
+  #listen() {
+    const events = {
+      loadedmetadata: () => this.#placed(),
+      play: () => this.#nativePlay(),
+      playing: () => this.#moves(),
+      pause: () => this.#paused(),
+      waiting: () => this.active && this.#breakSpan("stalled"),
+      seeking: () => this.#seeking(),
+      seeked: () => this.#seeked(),
+      ratechange: () => this.#rateChanged(),
+      ended: () => this.#stop("ended"),
+      emptied: () => this.#emptied(),
+      timeupdate: () => this.#beat(),
+    };
+    for (const [name, act] of Object.entries(events)) {
+      this.#video.addEventListener(name, act);
+      this.#offs.push(() => this.#video.removeEventListener(name, act));
+    }
+    this.#offs.push(
+      this.#client.on("head", ({ head }) => head.item === this.#item && this.#heard(head)),
+      this.#client.on("status", () => this.emit("change")),
+    );
+  }
+
+  /**
+   * Somebody else pressed play: native controls, a media key. Hold the frame back and ask first. Elements tell
+   * late, so what they said is checked against how they are.
+   */
+  #nativePlay() {
+    if (this.active || this.#video.paused) return;
+    this.#video.pause();
+    void this.play();
+  }
+
+  #moves() {
+    if (this.phase === "starting") this.#firstFrame();
+    else if (this.phase === "stalled" && !this.#video.seeking) this.#measure();
+  }
+
+  #paused() {
+    if (!this.#video.paused || this.#video.ended || this.phase === "asking") return;
+    if (this.active) this.#stop("paused");
+  }
+
+  #stop(kind) {
+    if (this.phase === "starting") return this.#become("idle");
+    if (!this.active) return;
+    this.#flushSeek();
+    this.#sample();
+    this.#visit.played(this.#meter.stop());
+    this.#visit.stopped(kind, kind === "ended" ? this.duration_ms : this.position_ms);
+    this.#floating = true;
+    this.#become("idle");
+  }
+
+  /** Ends the span that runs, at the last frame seen moving. */
+  #breakSpan(phase) {
+    if (this.phase !== "playing") return;
+    this.#sample();
+    this.#visit.played(this.#meter.stop());
+    this.#become(phase);
+  }
+
+  #rateChanged() {
+    if (this.phase !== "playing") return;
+    this.#sample();
+    this.#visit.played(this.#meter.stop());
+    this.#measure();
+    this.#beat_ms = RATE_BEAT_MS;
+  }
+
+  /** The source was taken away (an expired URL, a new one follows): stay where we were. */
+  #emptied() {
+    this.#breakSpan("stalled");
+    this.#wanted_ms ??= this.#tick_at_ms;
+  }
+
+  // ---- positions ----------------------------------------------------------------------------------------
+
+  /** Our own positioning: never a user's seek. */
+  #show(place_ms) {
+    this.#wanted_ms = place_ms;
+    if (this.#video.readyState > 0) this.#placed();
+    this.emit("change");
+  }
+
+  #placed() {
+    if (this.#wanted_ms === null) return;
+    const place_ms = this.#wanted_ms;
+    this.#wanted_ms = null;
+    this.#tick_at_ms = place_ms;
+    if (Math.abs(this.#video.currentTime * 1000 - place_ms) < 1) return;
+    this.#own_target_ms = place_ms;
+    this.#video.currentTime = place_ms / 1000;
+  }
+
+  #seeking() {
+    const at_ms = this.#video.currentTime * 1000;
+    if (this.#own_target_ms !== null && Math.abs(at_ms - this.#own_target_ms) < NUDGE_MS) return;
+    if (this.#wanted_ms !== null || this.#video.readyState === 0) return;
+    const nudge = Math.abs(at_ms - this.#tick_at_ms) < NUDGE_MS;
+    // The element is at the new place already; the span ends at the last reading.
+    if (this.phase === "playing") {
+      this.#visit.played(this.#meter.stop());
+      this.#become("stalled");
+    }
+    if (!nudge) this.#noteSeek(at_ms);
+  }
+
+  #seeked() {
+    this.#own_target_ms = null;
+    this.#tick_at_ms = this.#video.currentTime * 1000;
+    if (this.phase === "stalled" && !this.#video.paused && this.#video.readyState >= 3) this.#measure();
+    this.emit("change");
+  }
+
+  #noteSeek(to_ms) {
+    this.#seek?.cancel();
+    const { time, heads } = this.#client;
+    this.#seek = {
+      to_ms: Math.round(to_ms),
+      base_rev: this.#seek?.base_rev ?? heads.rev(this.#item),
+      mono_ms: time.mono(),
+      cancel: time.after(SEEK_SETTLE_MS, () => this.#flushSeek()),
+    };
+    this.#floating = false;
+  }
+
+  /** Writes down a seek that has settled, or has to: nothing may overtake it. */
+  #flushSeek() {
+    if (!this.#seek) return;
+    const { to_ms, base_rev, mono_ms, cancel } = this.#seek;
+    cancel();
+    this.#seek = null;
+    this.#visit.act("sought", { position_ms: to_ms }, { base_rev, at_mono: mono_ms });
+    this.emit("change");
+  }
+
+  #command(kind, fields) {
+    this.#flushSeek();
+    this.#sample();
+    this.#visit.played(this.#meter.cut());
+    this.#visit.act(kind, fields);
+    if (!this.active) this.#floating = true;
+    this.emit("change");
+  }
+
+  // ---- beats --------------------------------------------------------------------------------------------
+
+  #tick() {
+    this.#cancelTick();
+    this.#cancelTick = this.#client.time.after(SAMPLE_MS, () => this.#tick());
+    if (this.phase === "stalled") this.#wakeFromStall();
+    this.#beat();
+  }
+
+  #wakeFromStall() {
+    const at_ms = this.#video.currentTime * 1000;
+    const moved = at_ms > this.#tick_at_ms && !this.#video.seeking && !this.#video.paused;
+    if (moved) this.#measure();
+    this.#tick_at_ms = at_ms;
+  }
+
+  #sample() {
+    if (!this.#meter.running) return "moving";
+    const at_ms = this.#video.currentTime * 1000;
+    const verdict = this.#meter.sample(at_ms, this.#client.time.mono());
+    if (verdict !== "jumped") this.#tick_at_ms = at_ms;
+    return verdict;
+  }
+
+  #beat() {
+    if (this.phase !== "playing" || this.#video.seeking) return;
+    const verdict = this.#sample();
+    if (verdict === "frozen") return this.#breakSpan("stalled");
+    if (verdict === "jumped") {
+      this.#visit.played(this.#meter.stop());
+      return this.#measure();
+    }
+    const due_ms = this.#beat_ms ?? this.#client.limits?.beat_ms ?? BEAT_MS;
+    const due = this.#meter.age_ms(this.#client.time.mono()) >= due_ms || this.#becomesReal();
+    if (!due) return;
+    this.#flushSeek();
+    this.#visit.played(this.#meter.cut());
+    this.#beat_ms = null;
+  }
+
+  /** The first beat of a visit comes as soon as it makes the run real: the baton need not wait for 10 s. */
+  #becomesReal() {
+    const before_ms = this.#visit.content_ms;
+    return before_ms < REAL_PLAY_MS && before_ms + this.#meter.content_ms >= REAL_PLAY_MS;
+  }
+
+  // ---- the others ---------------------------------------------------------------------------------------
+
+  #mine(head) {
+    return head.device === this.#client.device.id;
+  }
+
+  #heard(head) {
+    if (head.version !== this.#version && head.rev > 0) this.emit("outdated", { version: head.version });
+    const { run } = this.#visit;
+    if (run && this.#mine(head)) run.held = true;
+    if (this.#lost(head)) this.#yield(head);
+    this.#settle();
+    this.emit("change");
+  }
+
+  /**
+   * Whether another device has the baton that this player plays under (R10). Heads that the server made before
+   * it knew our run say nothing; and until our play is real, the other one rightly has it.
+   */
+  #lost(head) {
+    const { run } = this.#visit;
+    if (!run || !this.active || this.#mine(head) || head.rev === 0) return false;
+    const { applied_seq } = this.#client;
+    if (run.held) return applied_seq >= run.seq;
+    return head.playing && run.real_seq !== null && applied_seq >= run.real_seq;
+  }
+
+  #yield(head) {
+    const { device, device_name, device_kind, position_ms } = head;
+    this.pause();
+    if (this.active) this.#stop("paused");
+    this.emit("taken", { device, device_name, device_kind, position_ms });
+  }
+
+  /** A player at rest follows the head, so that it shows the place it will start from. */
+  #settle() {
+    const { head } = this;
+    const { run } = this.#visit;
+    if (!head || this.active) return;
+    if (!this.#floating && run && !this.#mine(head) && this.#client.applied_seq >= run.seq) this.#floating = true;
+    if (!this.#floating || head.playing) return;
+    const place_ms = this.#handed();
+    if (place_ms !== null && Math.abs(place_ms - this.position_ms) > SAMPLE_MS) this.#show(place_ms);
+  }
+
+  // ---- state --------------------------------------------------------------------------------------------
+
+  #become(phase) {
+    this.phase = phase;
+    this.#cancelTick();
+    if (["starting", "playing", "stalled"].includes(phase)) {
+      this.#cancelTick = this.#client.time.after(SAMPLE_MS, () => this.#tick());
+    }
+    this.#present();
+    this.emit("change");
+  }
+
+  #present() {
+    this.#cancelPresence();
+    if (this.phase !== "idle" && this.phase !== "stalled") return;
+    const state = this.phase === "stalled" ? "stalled" : this.#visit.begun ? "paused" : "idle";
+    this.#client.present(this.#item, state, this.position_ms);
+    this.#cancelPresence = this.#client.time.after(PRESENCE_MS, () => this.#present());
+  }
+}
