@@ -103,8 +103,17 @@ async def of_student(postgres: Postgres, student: str, after: str, limit: int) -
 
 async def access(postgres: Postgres, student: str, course: str) -> Access | None:
     """Whether the student may read the course; None for no, and for a course that does not exist."""
-    row = await postgres.row(SQL["access"], student, course)
-    return None if row is None else Access(student, course, row["version"], row["progress_version"])
+    return await _access(postgres, student, course, None)
+
+
+async def access_by_item(postgres: Postgres, student: str, item: str) -> Access | None:
+    """The same for the course an item is in."""
+    return await _access(postgres, student, None, item)
+
+
+async def _access(postgres: Postgres, student: str, course: str | None, item: str | None) -> Access | None:
+    row = await postgres.row(SQL["access"], student, course, item)
+    return None if row is None else Access(student, row["id"], row["version"], row["progress_version"])
 
 
 async def read(postgres: Postgres, cache: Cache, granted: Access) -> Course:

@@ -18,13 +18,14 @@ ORDER BY enrolment.course
 LIMIT $3;
 
 -- name: access
--- Whether a student may read a course; with the version of the course and of their progress in it.
-SELECT course.xmin::text || '@' || extract(epoch FROM course.updated_at) AS version,
+-- Whether a student may read a course ($2), or that of an item ($3); with the versions of course and progress.
+SELECT course.id, course.xmin::text || '@' || extract(epoch FROM course.updated_at) AS version,
     (SELECT coalesce(md5(string_agg(concat_ws('@', item, progress.xmin, extract(epoch FROM updated_at)), ','
         ORDER BY item)), 'none')
-     FROM progress WHERE progress.student = $1 AND progress.course = $2) AS progress_version
+     FROM progress WHERE progress.student = $1 AND progress.course = course.id) AS progress_version
 FROM enrolment JOIN course ON course.id = enrolment.course
-WHERE enrolment.student = $1 AND enrolment.course = $2
+WHERE enrolment.student = $1
+    AND enrolment.course = coalesce($2, (SELECT item.course FROM item WHERE item.id = $3))
     AND (course.published OR enrolment.role <> 'student');
 
 -- name: content

@@ -1,0 +1,66 @@
+"""The pages over HTTP: the files of frontend_demo, with a content security policy and ETags."""
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.http.files import File
+from gateway.http.problems import not_found
+from gateway.http.routes import Call, Route, Who
+from gateway.http.tickets import socket_url
+
+
+def routes() -> list[Route]:
+    """The pages, the client, the views and the browser libraries."""
+    anyone = Who.ANYONE
+    return [
+        Route("GET", "/", anyone, show, "The player", "text/html"),
+        Route("GET", "/demo", anyone, show, "Three devices side by side", "text/html"),
+        Route("GET", "/favicon.ico", anyone, show, "The icon", "image/svg+xml"),
+        Route("GET", "/client/{path:.+}", anyone, show, "The JavaScript client", "text/javascript"),
+        Route("GET", "/views/{path:.+}", anyone, show, "Scripts and styles of the pages", "text/javascript"),
+        Route("GET", "/vendor/{path:.+}", anyone, show, "Browser libraries", "text/javascript"),
+    ]
+
+
+async def show(call: Call) -> web.Response:
+    """A file, or 304 if the browser has it."""
+    file = call.deps.files.find(call.request.path)
+    if file is None:
+        raise not_found()
+    headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Cross-Origin-Opener-Policy": "same-origin"}
+    if file.content_type.startswith("text/html"):
+        headers["Content-Security-Policy"] = policy(call, file)
+    if file.etag in call.request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=file.content, headers={**headers, "Content-Type": file.content_type})
+
+
+def policy(call: Call, file: File) -> str:
+    """What the page may load: itself, our socket, the object store. No inline script but its import map."""
+    objects = call.deps.settings.objects
+    store = _origin(objects.public_url) if objects is not None else ""
+    sockets = _origin(socket_url(call.request, call.deps.settings))
+    return "; ".join(
+        " ".join(part for part in parts if part)
+        for parts in (
+            ("default-src 'none'",),
+            ("script-src 'self'", *file.script_hashes),
+            ("style-src 'self'",),
+            ("font-src 'self'",),
+            ("img-src 'self' data: blob:", store),
+            ("media-src 'self' blob:", store),
+            ("connect-src 'self'", sockets, store),
+            ("worker-src 'self' blob:",),
+            ("frame-src 'self'",),
+            ("frame-ancestors 'self'",),
+            ("manifest-src 'self'",),
+            ("base-uri 'none'",),
+            ("form-action 'self'",),
+        )
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
