@@ -22,7 +22,7 @@ from gateway.sockets import close_codes
 from gateway.sockets.auth import Admitted, Authenticator, AuthRefused, AuthUnavailable
 from gateway.sockets.batching import ATTACH_AGAIN_S, Link, ShardRouter
 from gateway.sockets.close_codes import CloseCode
-from gateway.sockets.handshake import SUPPORTED, SocketProtocol, bare_response
+from gateway.sockets.handshake import NO_HANDSHAKE, SUPPORTED, SocketProtocol, bare_response
 from gateway.sockets.limits import SocketLimits, TokenBucket
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.outbox import Outbox
@@ -156,6 +156,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._host.metrics.bytes_in += len(data)
         if isinstance(self.state, Handshaking):
+            if not self.state.received_bytes and not data[:1].isupper():
+                # No method begins so: most likely TLS spoken to a plain port, which would wait for us.
+                self._refuse(http.HTTPStatus.BAD_REQUEST, NO_HANDSHAKE)
+                return
             self.state.received_bytes += len(data)
             if self.state.received_bytes > self._host.limits.header_bytes:
                 self._refuse(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request is too large.")
@@ -373,14 +377,14 @@ class Connection(asyncio.Protocol):
             host.left(self, who.student)
             self.close(close_codes.OVERLOAD, retry_after_ms=_spread_ms())
             return
-        self.state = Live(
+        live = self.state = Live(
             student=who.student,
             link=link,
             bucket=TokenBucket(host.limits.message_burst, now_s),
             until_s=now_s + who.expires_at_s - received_ms / 1000,
             welcome_by_s=now_s + host.limits.welcome_s,
         )
-        host.wheel.hang(self, now_s + ATTACH_AGAIN_S)
+        host.wheel.hang(self, self._next_look_s(live, now_s))
 
     # The router speaks.
 
@@ -518,25 +522,21 @@ class Connection(asyncio.Protocol):
             self._host.metrics.closes[ws.close_sent.code if failed and ws.close_sent else 1000] += 1
             self._begin_closing()
         elif ws.state is CONNECTING and ws.eof_sent and isinstance(self.state, Handshaking):
-            if ws.handshake_exc is not None and not isinstance(ws.handshake_exc.__cause__, EOFError):
-                self._on_no_request()
+            if not ws.reader.eof and not any(ws.writes):
+                # The library answers what is no HTTP with silence; a person deserves a line (W29).
+                self._refuse(http.HTTPStatus.BAD_REQUEST, NO_HANDSHAKE)
+                return
             self._begin_closing()
         if ws.writes:
             self._write_protocol()
-
-    def _on_no_request(self) -> None:
-        """The library answers what is no HTTP at all with silence; a person deserves a line (W29)."""
-        if not any(self._ws.writes):
-            self._out.append(bare_response(http.HTTPStatus.BAD_REQUEST, "This is no WebSocket handshake."))
 
     def _refuse(self, status: http.HTTPStatus, text: str, retry_after_s: int | None = None) -> None:
         """Answer a handshake that is not read any further."""
         self._ws.writes.clear()
         self._out.append(bare_response(status, text, retry_after_s))
-        if not self._ws.eof_sent:
-            self._ws.send_eof()
         self._begin_closing()
-        self._write_protocol()
+        self.flush()
+        self._end()
 
     def _fail(self, code: RfcCode, why: str) -> None:
         """End a connection that breaks RFC 6455 in a way the library does not see."""
@@ -572,11 +572,15 @@ class Connection(asyncio.Protocol):
             self.flush()
             if self._transport.get_write_buffer_size() > self._host.limits.unsent_bytes:
                 self._transport.abort()
-            elif ended and self._transport.can_write_eof():
-                # Half-closed, so that what the peer still sends does not reset the close frame away.
-                self._transport.write_eof()
             elif ended:
-                self._transport.close()
+                self._end()
+
+    def _end(self) -> None:
+        """Say no more. Half-closed, so that what the peer still sends does not reset the last word away."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def _note_unsent(self) -> int:
         waiting = self._outbox.size_bytes if self._outbox is not None else 0

@@ -12,6 +12,7 @@ from gateway.sockets.limits import SocketLimits
 from gateway.sockets.wire import CODECS
 
 PATH = "/v1/socket"
+NO_HANDSHAKE = "This is no WebSocket handshake."
 SUPPORTED = tuple(CODECS)
 
 # The library reports each opening and closing at INFO; counters do that here.

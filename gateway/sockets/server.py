@@ -106,7 +106,7 @@ class SocketServer:
             ssl=self._tls,
             ssl_handshake_timeout=self.limits.handshake_s if self._tls else None,
         )
-        if self.draining:
+        if self._listening.fileno() < 0:  # it was told to drain meanwhile
             accepting.close()
         else:
             self._accepting = accepting
@@ -115,8 +115,11 @@ class SocketServer:
         if self._accepting is not None:
             self._accepting.close()
             self._accepting = None
-            self._paused = True
-            log.warning("accepting_paused", connections=len(self._connections), pending=len(self._pending))
+            self._paused = not self.draining
+            if self._paused:
+                log.warning(
+                    "accepting_paused", connections=len(self._connections), pending=len(self._pending)
+                )
 
     def _connection(self) -> Connection:
         self._conns += 1

@@ -21,6 +21,7 @@ FORBIDDEN_NAMES = frozenset({"student", "student_id", "course", "course_id"})
 _key_reader = msgspec.msgpack.Decoder(str)
 _list_reader = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _scalar_reader = msgspec.msgpack.Decoder()
+_SCALARS = (int, float, str, bytes, bool, type(None))
 
 
 class Refusal(PlayheadError):
@@ -111,6 +112,8 @@ def _check_scalar(raw: bytes, field: str) -> None:
         value = _scalar_reader.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refusal("malformed", f"{type(error).__name__}: {error}"[:200], field) from None
+    if not isinstance(value, _SCALARS):
+        raise Refusal("malformed", "extension types are refused", field)
     if isinstance(value, float) and not math.isfinite(value):
         raise Refusal("not_finite", "NaN and infinities are refused", field)
     if isinstance(value, int) and not -SEQ_MAX <= value <= SEQ_MAX:

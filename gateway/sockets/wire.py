@@ -197,7 +197,7 @@ def _refusal(error: Exception, within: str = "") -> Refusal:
     if "required field `" in said:
         path = f"{path.rstrip('`')}.{said.rpartition(' field ')[2].strip('`')}"
     field = f"{within}{path.rstrip('`')}".lstrip(".")
-    code = "unknown_type" if field == "type" else "malformed"
+    code = "unknown_type" if field == "type" and said.startswith("Invalid value") else "malformed"
     return Refusal(code, said, field)
 
 
