@@ -1,0 +1,261 @@
+"""Connections and shards: restarts, moves, lost answers and silence, as the device hears of them."""
+
+import asyncio
+import uuid
+
+from actors.batch import Attached, Outcomes, encoder
+from actors.core.placement import slot_of
+from gateway.sockets.close_codes import OVERLOAD
+from tests.gateway.sockets.conftest import NAME, Gateway, Start, events, played
+from tests.gateway.sockets.raw import Raw
+from tests.gateway.sockets.shards import Close, Deliver
+
+
+async def test_p27_an_idle_device_hears_resync_when_its_shard_starts_anew(gateway: Gateway) -> None:
+    raw = await gateway.join()
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+    gateway.shards["shard:0"].begin()
+    resync = await raw.message("resync")
+    assert (resync["from_seq"], resync["epoch"], resync["reason"]) == (1, 3, "epoch")
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+
+
+async def test_p27_a_playing_device_loses_nothing_when_its_shard_starts_anew(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    applied, seq, resyncs = 0, 0, 0
+    for round_number in range(3):
+        for _ in range(10):
+            seq += 1
+            raw.say(events(played(seq)))
+        if round_number == 1:
+            shard.begin()
+        while applied < seq:
+            said = await raw.message()
+            if said["type"] == "resync":
+                resyncs += 1
+                applied = said["from_seq"] - 1
+                raw.say(events(*(played(n) for n in range(said["from_seq"], seq + 1))))
+            elif said["type"] == "applied":
+                applied = said["seq"]
+    assert resyncs >= 1
+    assert shard.residents["mira"].session.device("phone").applied_seq == 30
+
+
+async def test_p27_same_epoch_and_unknown_connections_is_lost(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.epoch -= 1
+    shard.begin()
+    resync = await raw.message("resync")
+    assert (resync["from_seq"], resync["epoch"], resync["reason"]) == (1, 2, "lost")
+
+
+async def test_a_shard_that_forgot_a_connection_is_told_again(gateway: Gateway) -> None:
+    """After three failed pushes a shard forgets a gateway's connections without a new life."""
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.residents._attached.clear()
+    shard.residents["mira"].links.clear()
+    raw.say(events(played(1)))
+    assert (await raw.message("resync"))["reason"] == "lost"
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+
+
+async def test_a_moved_slot_is_followed_without_a_close(start: Start) -> None:
+    gateway = await start(shards=2)
+    raw = await gateway.join("mira")
+    slot, here = slot_of("mira"), gateway.shard_of("mira")
+    (there,) = (shard for shard in gateway.shards.values() if shard is not here)
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+    here.slots.remove(slot)
+    there.slots.add(slot)
+    there.epoch = 9
+    gateway.map_version = here.map_version = 2
+    raw.say(events(played(2)))
+    resync = await raw.message("resync")
+    assert (resync["from_seq"], resync["epoch"], resync["reason"]) == (1, 9, "epoch")
+    raw.say(events(played(1), played(2)))
+    assert (await raw.message("applied"))["seq"] == 2
+    assert gateway.metrics.closes.total() == 0
+
+
+async def test_a_directory_that_lags_is_asked_again_without_spinning(start: Start) -> None:
+    gateway = await start(shards=2)
+    raw = await gateway.join("mira")
+    slot, here = slot_of("mira"), gateway.shard_of("mira")
+    (there,) = (shard for shard in gateway.shards.values() if shard is not here)
+    fetched = gateway.map_fetches
+    owner = gateway.fetch_map
+    stale = await owner()
+
+    async def lagging() -> tuple[int, list[str]]:
+        gateway.map_fetches += 1
+        return stale
+
+    gateway.router._fetch_map = lagging
+    here.slots.remove(slot)
+    there.slots.add(slot)
+    raw.say(events(played(1)))
+    await gateway.settled(lambda: gateway.map_fetches >= fetched + 4)
+    gateway.map_version = 2
+    gateway.router._fetch_map = owner
+    assert (await raw.message("resync"))["epoch"] == there.epoch
+    assert gateway.map_fetches < fetched + 12
+
+
+async def test_a_pushed_map_moves_connections(start: Start) -> None:
+    gateway = await start(shards=2)
+    raw = await gateway.join("mira")
+    slot, here = slot_of("mira"), gateway.shard_of("mira")
+    (there,) = (shard for shard in gateway.shards.values() if shard is not here)
+    here.slots.remove(slot)
+    there.slots.add(slot)
+    there.epoch = 9
+    gateway.map_version = 2
+    version, owners = await gateway.fetch_map()
+    gateway.router.set_map(version, owners)
+    assert (await raw.message("resync"))["epoch"] == 9
+    gateway.router.set_map(1, [here.name] * 256)
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+
+
+async def test_a_shard_taken_out_of_the_map_gets_no_more_batches(start: Start) -> None:
+    gateway = await start(shards=2)
+    raw = await gateway.join("mira")
+    here = gateway.shard_of("mira")
+    (there,) = (shard for shard in gateway.shards.values() if shard is not here)
+    there.slots |= here.slots
+    here.slots.clear()
+    there.epoch = 9
+    gateway.router.set_map(2, [there.name] * 256)
+    assert (await raw.message("resync"))["epoch"] == 9
+    calls, beyond = here.calls, there.calls + 5
+    await gateway.settled(lambda: there.calls >= beyond)
+    assert here.calls == calls
+
+
+async def test_an_unanswered_batch_is_sent_again_and_nothing_counts_twice(start: Start) -> None:
+    gateway = await start(settings={"call_s": 0.2})
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.available.clear()
+    raw.say(events(played(1), played(2)))
+    await gateway.settled(lambda: gateway.metrics.failed_batches >= 2)
+    shard.available.set()
+    assert (await raw.message("applied"))["seq"] == 2
+    assert shard.residents["mira"].session.items["lecture"].content_ms == 20_000
+
+
+async def test_an_answer_that_was_lost_changes_nothing(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    proper, lost = shard.apply, 0
+
+    async def losing(blob: bytes) -> bytes:
+        nonlocal lost
+        answer = await proper(blob)
+        if lost < 2:
+            lost += 1
+            raise ConnectionError("the answer was lost")
+        return answer
+
+    shard.apply = losing  # type: ignore[method-assign]
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+    assert shard.residents["mira"].session.items["lecture"].content_ms == 10_000
+
+
+async def test_w23_a_full_lane_is_overload(start: Start) -> None:
+    gateway = await start(settings={"lane_operations": 3, "call_s": 30.0})
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.available.clear()
+    for n in range(12):
+        raw.say(events(played(n + 1)))
+        await asyncio.sleep(0.01)
+    closed = await raw.closed()
+    assert closed.code == OVERLOAD.code and closed.reason["retry_after_ms"] >= 1000
+    shard.available.set()
+    await gateway.settled(lambda: shard.conns() == [])
+
+
+async def test_a_hello_whose_shard_is_silent_is_overload(start: Start) -> None:
+    gateway = await start(welcome_s=0.3, settings={"call_s": 30.0})
+    gateway.shards["shard:0"].available.clear()
+    raw = await Raw.open(gateway.address)
+    raw.say(gateway.hello())
+    assert (await raw.closed()).code == 4004
+
+
+async def test_every_lane_hears_from_us_though_nobody_speaks(start: Start) -> None:
+    gateway = await start(shards=4)
+    await gateway.settled(lambda: all(shard.calls >= 3 for shard in gateway.shards.values()))
+
+
+async def test_rule_5_a_lower_epoch_reaches_nobody(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (conn,) = shard.conns()
+    shard.tell(NAME, [Attached(conn, 1, 0, 0)])
+    raw.say({"type": "ping", "n": 1})
+    assert (await raw.message())["type"] == "pong"
+
+
+async def test_a_replaced_incarnation_reaches_nobody(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (conn,) = shard.conns()
+    zombie = shard.life
+    shard.begin()
+    await raw.message("resync")
+    shard.tell(NAME, [Close([conn], 4005), Deliver([conn], b"\x81\xa4type\xa5ghost")], life=zombie)
+    raw.say({"type": "ping", "n": 1})
+    assert (await raw.message())["type"] == "pong"
+
+
+async def test_a_push_ahead_of_its_incarnations_first_reply_waits_for_it(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.available.clear()
+    shard.begin()
+    (link,) = gateway.router._links.values()
+    blob = [Deliver([link.attach.conn], b"\x82\xa4type\xa7durable\xa3seq\x00", "durable")]
+    shard.tell(NAME, blob)
+    shard.tell(NAME, [Deliver([link.attach.conn], b"\x81\xa4type\xa5ghost")], life=uuid.uuid4().hex)
+    shard.available.set()
+    kinds = {(await raw.message())["type"] for _ in range(2)}
+    assert kinds == {"durable", "resync"}
+
+
+async def test_one_outcome_that_cannot_be_performed_stops_no_other(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (conn,) = shard.conns()
+    shard.tell(NAME, [Close([conn], 1234), Deliver([conn], b"\x82\xa4type\xa7durable\xa3seq\x00")])
+    assert (await raw.message())["type"] == "durable"
+
+
+async def test_outcomes_for_connections_that_are_gone_are_dropped(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    gateway.router.deliver(
+        encoder.encode(Outcomes(shard.name, shard.life, [Deliver([999], b"\x80"), Attached(999, 5, 1, 1)]))
+    )
+    raw.say({"type": "ping", "n": 1})
+    assert (await raw.message())["type"] == "pong"
+
+
+async def test_a_shards_close_is_carried_out(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (conn,) = shard.conns()
+    shard.tell(NAME, [Close([conn], 4006)])
+    closed = await raw.closed()
+    assert (closed.code, closed.reason["code"]) == (4006, "resync")
+    await gateway.settled(lambda: shard.conns() == [])
