@@ -19,18 +19,18 @@ def session_from(student: str, stored: StoredSession, slot_epoch: int) -> Sessio
     for device_row in stored.devices:
         device = session.device(device_row.device)
         device.applied_seq = device.durable_seq = device_row.durable_seq
-        restore_visits(device, device_row.visit, session.items)
+        restore_visits(device, device_row.visit)
     return session
 
 
 def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
     """The row of one item, as it stands now."""
-    head = progress.head
+    head, coverage = progress.head, progress.coverage
     return ProgressRow(
         student=student,
         item=progress.item,
         course=item.course,
-        version=item.version,
+        version=progress.version,
         rev=progress.rev,
         epoch=progress.epoch,
         viewing=progress.viewing,
@@ -39,18 +39,18 @@ def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
         action_ms=head.action_ms if head else 0,
         rule=progress.rule,
         done=progress.done,
-        completions_ms=list(progress.completions),
-        coverage=list(progress.coverage),
-        furthest_ms=progress.coverage.end(),
+        completions_ms=progress.completions,
+        coverage=list(coverage),
+        furthest_ms=coverage.end(),
         content_ms=progress.content_ms,
         wall=list(progress.wall),
         merge=merge_state(progress),
     )
 
 
-def device_row(student: str, device: Device, items: dict[str, Progress]) -> DeviceRow:
+def device_row(student: str, device: Device) -> DeviceRow:
     """The row of one device: everything applied so far is in the progress rows written with it."""
-    return DeviceRow(student, device.id, device.applied_seq, visits_state(device, items))
+    return DeviceRow(student, device.id, device.applied_seq, visits_state(device))
 
 
 def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:
@@ -64,14 +64,10 @@ def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:
 def _progress_from(row: ProgressRow) -> Progress:
     progress = Progress(
         item=row.item,
+        version=row.version,
         rev=row.rev,
-        epoch=row.epoch,
-        viewing=row.viewing,
         rule=row.rule,
-        done=row.done,
-        completions=list(row.completions_ms),
         content_ms=row.content_ms,
-        coverage=Intervals(row.coverage),
         wall=Intervals(row.wall),
     )
     restore_merge(progress, row.merge)

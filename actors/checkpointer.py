@@ -204,7 +204,7 @@ class Checkpointer:
                 row = progress_row(student, session.items[item], self._catalogue[item])
                 snapshot.progress.append(row)
             for device in devices:
-                snapshot.devices.append(device_row(student, session.devices[device], session.items))
+                snapshot.devices.append(device_row(student, session.devices[device]))
         return snapshot
 
     async def _commit(self, snapshot: Snapshot) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from persistence import queries
-from persistence.checkpoints import DeviceRow, Json, ProgressRow
+from persistence.checkpoints import DeviceRow, ProgressRow
 from persistence.postgres import Postgres
 
 SQL = queries.load("sessions")
@@ -37,8 +38,7 @@ async def load(postgres: Postgres, students: Sequence[str]) -> dict[str, StoredS
 
 
 def _progress_row(row: asyncpg.Record) -> ProgressRow:
-    coverage, merge = _spans(row["coverage"]), row["merge"]
-    head: Json | None = next((r for r in merge["runs"] if [r["device"], r["seq"]] == merge["head"]), None)
+    coverage = _spans(row["coverage"])
     return ProgressRow(
         student=row["student"],
         item=row["item"],
@@ -48,17 +48,21 @@ def _progress_row(row: asyncpg.Record) -> ProgressRow:
         epoch=row["epoch"],
         viewing=row["pass"],
         position_ms=row["position_ms"],
-        device=head["device"] if head else "",
-        action_ms=head["action_ms"] if head else 0,
+        device=row["device"],
+        action_ms=_ms(row["action_at"]),
         rule=row["rule"],
         done=row["done"],
-        completions_ms=[round(moment.timestamp() * 1000) for moment in row["completions"]],
+        completions_ms=[_ms(moment) for moment in row["completions"]],
         coverage=coverage,
         furthest_ms=coverage[-1][1] if coverage else 0,
         content_ms=row["content_ms"],
         wall=_spans(row["wall"]),
-        merge=merge,
+        merge=row["merge"],
     )
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _spans(multirange: Sequence[Any]) -> list[tuple[int, int]]:

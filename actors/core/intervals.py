@@ -34,12 +34,12 @@ class Intervals:
     def __repr__(self) -> str:
         return f"Intervals({list(self)})"
 
-    def add(self, start: int, end: int) -> None:
-        """Unite with [start, end); nothing if it is empty."""
+    def add(self, start: int, end: int, bridge: int = 0) -> None:
+        """Unite with [start, end); nothing if it is empty. Gaps of at most `bridge` beside it are filled."""
         if end <= start:
             return
-        first = bisect_left(self._ends, start)
-        last = bisect_right(self._starts, end)
+        first = bisect_left(self._ends, start - bridge)
+        last = bisect_right(self._starts, end + bridge)
         if first < last:
             start = min(start, self._starts[first])
             end = max(end, self._ends[last - 1])
@@ -72,6 +72,17 @@ class Intervals:
     def covers(self, other: "Intervals") -> bool:
         """Whether every point of the other set is in this one."""
         return all(self.overlap(start, end) == end - start for start, end in other)
+
+    def gaps(self, start: int, end: int) -> Iterator[Span]:
+        """The parts of [start, end) that are not in the set, in order."""
+        for i in range(bisect_right(self._ends, start), len(self._starts)):
+            if self._starts[i] >= end:
+                break
+            if self._starts[i] > start:
+                yield start, self._starts[i]
+            start = self._ends[i]
+        if start < end:
+            yield start, end
 
     def near(self, point: int, distance: int) -> bool:
         """Whether the set comes within `distance` of the point."""

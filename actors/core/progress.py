@@ -2,23 +2,34 @@
 
 from dataclasses import dataclass, field, replace
 
+from actors.core import changes, contest
+from actors.core.changes import Change
+from actors.core.epochs import Completion, Epochs
 from actors.core.events import Event
 from actors.core.intervals import Intervals
-from actors.core.item import DONE_SHARE, Item
-from actors.core.run import JUMP_MS, Decision, Run, candidate, decide, settled
+from actors.core.item import Item
+from actors.core.run import ADVANCE, AUTO, JUMP_MS, Key, Mark, Run
+from actors.core.stretch import LIVE_MS, Stretch, append
 from actors.core.visit import Visit
 
-RUNS_MAX = 32
-"""Runs kept per item; older ones that lost are folded into the coverage of the pass."""
-
-CHANGES_MAX = 8
-"""Head changes kept for undo."""
+RUNS_MAX = 24
+"""Runs kept per item; of older ones only what they covered is."""
 
 STALE_PLAY_MS = 30_000
 """A playing device that has been silent for three beats is not shown as playing."""
 
 END_CLIP_MS = 15_000
 """Places up to this far past the end are clipped, farther ones quarantined (R9)."""
+
+WALL_GAP_MS = 250
+"""Beats this close together were played without a break: the jitter of a player's timers."""
+
+DECREES = frozenset({"reset", "marked", "undone"})
+"""Kinds that may open or close an epoch, and so change who competes for the head."""
+
+STOPS = frozenset({"paused", "ended", "closed"})
+QUIET = frozenset({"opened", "paused", "closed"})
+"""Kinds that move nothing (R1): the decision about the head stays as it is."""
 
 
 class Quarantined(ValueError):
@@ -31,237 +42,290 @@ class Quarantined(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The times of an event: corrected, and of its receipt; `rev_floor` is the least revision to give out."""
+    """The times of an event: corrected, and of its receipt; `rev_floor` is the least revision to give out.
+
+    `action_ms` is when the device's user last acted: what an automatic advance continues (R10).
+    """
 
     at_ms: int
     now_ms: int
     rev_floor: int
+    action_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A head as it stood before another run took it: what undo brings back (R4)."""
+class Fact:
+    """An event that happened, where and when; `rev` is the revision it gets if it changes anything."""
 
-    position_ms: int
-    done: bool
+    event: Event
+    when: When
+    visit: Visit
+    item: Item
+    device: str
+    rev: int
 
 
 @dataclass(slots=True)
 class Progress:
-    """State of one (student, item). Positions in content ms of the current version, times in server ms.
+    """State of one (student, item). Positions in content ms of `version`, times in server ms.
 
-    `rev` grows with every visible change; `epoch` counts resets, `viewing` passes; `completed_rev` is the
-    revision at which the current pass completed, 0 while it has not. `runs` still compete for the head,
-    `covered` is what the others covered in this pass.
+    `rev` grows with every visible change. `runs` are those that may still matter, by key; `head` and
+    `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs.
     """
 
     item: str
+    version: str = ""
     rev: int = 0
-    epoch: int = 1
-    viewing: int = 1
     rule: str = ""
-    done: bool = False
-    completions: list[int] = field(default_factory=list)
-    completed_rev: int = 0
-    completed_by: tuple[str, int] = ("", 0)
-    reset_rev: int = 0
-    reset_ms: int = 0
     content_ms: int = 0
-    coverage: Intervals = field(default_factory=Intervals)
-    pass_coverage: Intervals = field(default_factory=Intervals)
     wall: Intervals = field(default_factory=Intervals)
-    covered: Intervals = field(default_factory=Intervals)
-    runs: list[Run] = field(default_factory=list)
-    head: Run | None = None
-    loser: Run | None = None
+    epochs: Epochs = field(default_factory=Epochs)
+    runs: dict[Key, Run] = field(default_factory=dict)
+    head_key: Key | None = None
+    loser_key: Key | None = None
     changes: list[Change] = field(default_factory=list)
+
+    @property
+    def head(self) -> Run | None:
+        """The run that has the head, and so the baton."""
+        return self.runs[self.head_key] if self.head_key else None
 
     @property
     def position_ms(self) -> int:
         """The resume position; 0 if there is none."""
-        return self.head.position_ms if self.head else 0
+        return self.runs[self.head_key].position_ms if self.head_key else 0
+
+    @property
+    def epoch(self) -> int:
+        """1 and one more for every reset and un-complete that stands."""
+        return self.epochs.current.number
+
+    @property
+    def viewing(self) -> int:
+        """The pass of the head's run, from 1."""
+        head = self.head
+        return head.viewing if head is not None and head.epoch == self.epoch else 1
+
+    @property
+    def coverage(self) -> Intervals:
+        """What has been covered in this epoch. Not to be changed."""
+        return self.epochs.current.coverage
+
+    @property
+    def done(self) -> bool:
+        """Whether a pass of this epoch has been completed (R7)."""
+        return any(viewing.completion for viewing in self.epochs.current.passes)
+
+    @property
+    def completions(self) -> list[int]:
+        """When the passes of this epoch were completed, one each."""
+        return self.epochs.current.completions_ms
 
     def playing_now(self, now_ms: int) -> bool:
         """Whether the head's device is playing, as far as the server knows."""
         head = self.head
         return head is not None and head.playing and now_ms - head.moved_ms < STALE_PLAY_MS
 
-    def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
-        """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
-        event = _within(event, item)
-        before = self._visible()
-        if visit.starts_run(event):
-            self._begin(event, when.at_ms, visit, device)
-        if event.kind == "played":
-            self._play(event, when.at_ms, visit)
-        elif event.kind in ("paused", "ended", "closed"):
-            self._stop(event, visit, item)
-        if event.kind not in ("opened", "closed"):
-            self._settle(visit, when)
-            self._complete(event, when, item)
-        visit.stamp(event)
-        return before != self._visible()
+    def offered(self, duration_ms: int) -> Run | None:
+        """The losing run whose place is the second resume candidate (R4)."""
+        head, loser = self.head, self.runs.get(self.loser_key) if self.loser_key else None
+        if head is None or loser is None:
+            return None
+        worth = contest.worth_offering(loser, head, self.runs.values(), self.epochs, duration_ms)
+        return loser if worth else None
 
-    def _visible(self) -> tuple[int, int, bool]:
-        return self.rev, self.content_ms, self.head is not None and self.head.playing
-
-    def stop_playing(self, visit: Visit) -> bool:
+    def stop_playing(self, device: str, visit: Visit) -> bool:
         """The visit's player no longer plays (connection gone, stalled): True if the head showed it."""
-        run = visit.run
+        run = self.runs.get((device, visit.run))
         if run is None or not run.playing:
             return False
         run.playing = False
-        return run is self.head
+        return run.key == self.head_key
 
-    def offered(self, duration_ms: int) -> Run | None:
-        """The losing run whose place is the second resume candidate (R4)."""
-        if self.head is None or self.loser is None:
+    def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
+        """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
+        fact = Fact(_within(event, item), when, visit, item, device, rev=max(self.rev + 1, when.rev_floor))
+        before = self._visible()
+        self.version = item.version
+        run = self._begin(fact) or self.runs.get((device, visit.run))
+        if event.kind == "played" and run is not None:
+            self._play(run, fact)
+        elif event.kind == "opened":
+            visit.stamp(event)
+        elif event.kind in STOPS and run is not None:
+            self._stop(run, fact)
+        if run is not None and event.kind not in QUIET:
+            self._settle(run, fact)
+        return before != self._visible()
+
+    def _visible(self) -> tuple[int, int, bool]:
+        head = self.head
+        return self.rev, self.content_ms, head is not None and head.playing
+
+    def _begin(self, fact: Fact) -> Run | None:
+        """The run that the event begins, if it begins one."""
+        event, visit = fact.event, fact.visit
+        former = self.runs.get((fact.device, visit.run))
+        kind = visit.run_kind(event)
+        if not kind and (event.kind != "played" or former is not None):
             return None
-        return candidate(Decision(self.head, self.rule, self.loser), self.runs, self.covered, duration_ms)
-
-    def _begin(self, event: Event, at_ms: int, visit: Visit, device: str) -> None:
-        if event.kind in ("reset", "marked"):
-            self._turn_epoch(event, at_ms)
-        place = event.position_ms
-        if event.kind == "undone":
-            place = self._undone_place()
-        elif event.kind == "reset":
-            place = 0
-        was_playing = visit.run is not None and visit.run.playing
-        visit.run = Run(
-            device=device,
+        at_ms = fact.when.at_ms
+        run = Run(
+            device=fact.device,
             seq=event.seq,
             session=event.session,
-            kind=event.kind,
+            kind=kind or AUTO,
             base_rev=event.base_rev,
-            action_ms=at_ms,
-            epoch=self._epoch_of(event, at_ms),
-            viewing=self.viewing,
-            position_ms=self.position_ms if place is None else place,
+            action_ms=fact.when.action_ms if kind == ADVANCE else at_ms,
+            position_ms=self.position_ms if event.position_ms is None else event.position_ms,
             moved_ms=at_ms,
-            playing=event.kind == "play" or was_playing,
+            playing=event.kind == "play" or (former is not None and former.playing),
             rate=event.rate,
         )
-        if event.kind == "chosen":
-            visit.intent = "resume"
+        epoch = self.epochs.of(run, at_ms)
+        run.epoch, run.viewing = epoch.number, epoch.viewing_of(run)
+        if former is not None:
+            self._leave(former)
+        visit.run = event.seq
+        self.runs[run.key] = run
+        self._decree(run, fact)
+        return run
 
-    def _play(self, event: Event, at_ms: int, visit: Visit) -> None:
+    def _leave(self, former: Run) -> None:
+        """The run is over: its visit has begun another one."""
+        former.playing = False
+        if not former.real and not former.log:
+            del self.runs[former.key]
+
+    def _decree(self, run: Run, fact: Fact) -> None:
+        """What the user has decided about the item, besides the place."""
+        if fact.event.kind == "chosen":
+            fact.visit.intent = "resume"
+        elif fact.event.kind == "reset":
+            run.position_ms = 0
+            self._turn(run, None, fact)
+        elif fact.event.kind == "marked":
+            self._mark(run, fact)
+        elif fact.event.kind == "undone":
+            self._undo(run, fact)
+
+    def _play(self, run: Run, fact: Fact) -> None:
+        event, at_ms = fact.event, fact.when.at_ms
         assert event.from_ms is not None and event.to_ms is not None
-        start, end = event.from_ms, event.to_ms
-        run = visit.run
-        if run is not None:
-            run.position_ms, run.moved_ms, run.rate = end, at_ms, event.rate
-            run.playing = True
-        if not visit.earns_credit(event, end - start):
+        length_ms, same_rate = event.to_ms - event.from_ms, run.rate == event.rate
+        run.position_ms, run.moved_ms = event.to_ms, at_ms
+        run.rate, run.playing = event.rate, True
+        credited = fact.visit.credits(event, length_ms)
+        fact.visit.stamp(event)
+        if not credited or length_ms == 0:
             return
-        visit.played_ms += end - start
-        self.content_ms += end - start
-        self.wall.add(at_ms - round((end - start) / event.rate), at_ms)
-        if self._epoch_of(event, at_ms) < self.epoch:
-            return
-        self.coverage.add(start, end)
-        if run is not None:
-            self._open_pass(run, start, end)
-            run.spans.add(start, end)
-        self.pass_coverage.add(start, end)
+        fact.visit.played_ms += length_ms
+        self.content_ms += length_ms
+        start_ms = at_ms - round(length_ms / event.rate)
+        self.wall.add(start_ms, at_ms, WALL_GAP_MS)
+        late_ms = fact.when.now_ms if fact.when.now_ms - at_ms > LIVE_MS else 0
+        stretch = Stretch(event.from_ms, event.to_ms, start_ms, at_ms, late_ms)
+        append(run.log, stretch, same_rate)
+        self.epochs.cover(run, stretch)
 
-    def _stop(self, event: Event, visit: Visit, item: Item) -> None:
-        run = visit.run
-        if run is None:
-            return
+    def _stop(self, run: Run, fact: Fact) -> None:
         run.playing = False
-        if event.kind == "ended" and item.duration_ms - run.position_ms <= JUMP_MS:
-            run.position_ms = item.duration_ms
+        duration_ms = fact.item.duration_ms
+        if fact.event.kind == "ended" and run.log and duration_ms - run.position_ms <= JUMP_MS:
+            run.position_ms = duration_ms
 
-    def _settle(self, visit: Visit, when: When) -> None:
-        """Give the touched run its revision, decide the head anew, let go of runs that cannot win."""
-        run = visit.run
-        if run is None or not (run.real or visit.makes_real(run.kind)):
-            return
-        run.last_rev = self._next_rev(when)
-        if not run.real:
-            run.first_rev, run.seen_ms = run.last_rev, when.now_ms
-        if not any(run is known for known in self.runs):
-            self.runs.append(run)
-        self._decide()
+    def _settle(self, run: Run, fact: Fact) -> None:
+        """Give the run its revision if it is real, and decide what follows: pass, completion, head."""
+        head = self.head
+        goes_on = head is not None and (head.device, head.session) == (run.device, run.session)
+        if not run.real and fact.visit.makes_real(run, goes_on):
+            run.first_rev, run.seen_ms = fact.rev, fact.when.now_ms
+        if run.real:
+            run.last_rev = self.rev = fact.rev
+            self.epochs.open_pass(run, fact.rev)
+        if fact.event.kind == "played":
+            self._complete(run, fact)
+        if fact.event.kind in DECREES or (run.real and run.key != self.head_key):
+            self._decide(fact)
+        if len(self.runs) > RUNS_MAX:
+            self._let_go()
 
-    def _next_rev(self, when: When) -> int:
-        self.rev = max(self.rev + 1, when.rev_floor)
-        return self.rev
+    def _complete(self, run: Run, fact: Fact) -> None:
+        """A pass is complete at 90 % unique coverage; it latches (R7)."""
+        viewing = self.epochs.pass_of(run, self.epochs.current)
+        by = Mark(fact.device, fact.event.seq, fact.rev)
+        if self.epochs.complete(viewing, by, fact.item.duration_ms, self.runs.values()):
+            self.rev = fact.rev
 
-    def _decide(self) -> None:
-        decision = decide([run for run in self.runs if run.epoch == self.epoch], self.covered)
+    def _decide(self, fact: Fact) -> None:
+        """Who has the head now (R2, R3, R10); a change of it is journaled (R4)."""
+        decision = contest.decide(self.runs.values(), self.epochs)
         if decision is None:
             return
-        if self.head is not None and self.head.key != decision.head.key:
-            self.changes = [*self.changes, Change(self.head.position_ms, self.done)][-CHANGES_MAX:]
-        self.head, self.rule, self.loser = decision.head, decision.rule, decision.loser
-        self._release(decision)
-
-    def _release(self, decision: Decision) -> None:
-        keep: list[Run] = []
-        for run in self.runs:
-            gone = run.epoch != self.epoch or (
-                run is not decision.loser and settled(run, decision, self.runs)
-            )
-            if gone:
-                self.covered.unite(run.spans)
-            else:
-                keep.append(run)
-        keep.sort(key=lambda run: run.moved_ms)
-        while len(keep) > RUNS_MAX:
-            oldest = next(run for run in keep if run is not decision.head)
-            self.covered.unite(oldest.spans)
-            keep = [run for run in keep if run is not oldest]
-        self.runs = keep
-
-    def _open_pass(self, run: Run, start: int, end: int) -> None:
-        """The next pass opens with the first run that knows of the completion and replays 15 s (R7)."""
-        if not self.completed_rev or not self._knows_completion(run):
+        former, head = self.head, decision.head
+        self.head_key, self.rule = head.key, decision.rule
+        self.loser_key = decision.loser.key if decision.loser else None
+        if former is None or former is head or head.kind == "reset":
             return
-        run.replayed_ms += self.pass_coverage.overlap(start, end)
-        if run.replayed_ms > JUMP_MS:
-            self.viewing += 1
-            run.viewing = self.viewing
-            self.pass_coverage = run.spans.copy()
-            self.covered = Intervals()
-            self.completed_rev = 0
+        jumped = abs(former.position_ms - head.start_ms) > JUMP_MS
+        if jumped or former.device != head.device:
+            by = Mark(head.device, head.seq, fact.rev)
+            self._journal(Change(changes.PLACE, by, former.position_ms, self.rule, self.loser_key))
 
-    def _knows_completion(self, run: Run) -> bool:
-        device, seq = self.completed_by
-        return run.seq > seq if run.device == device else run.base_rev >= self.completed_rev
+    def _journal(self, change: Change) -> None:
+        self.changes = [*self.changes, change][-changes.CHANGES_MAX :]
 
-    def _complete(self, event: Event, when: When, item: Item) -> None:
-        """A pass is complete at 90 % unique coverage, or when the user marks it done; it latches (R7)."""
-        marked = event.kind == "marked" and event.done is True
-        full = self.pass_coverage.length() >= DONE_SHARE * item.duration_ms > 0
-        if self.completed_rev or not (marked or (full and event.kind == "played")):
-            return
-        self.done, self.completed_rev = True, self._next_rev(when)
-        self.completions.append(when.at_ms)
-        self.completed_by = ("", 0) if self.head is None else (self.head.device, event.seq)
-
-    def _turn_epoch(self, event: Event, at_ms: int) -> None:
+    def _turn(self, run: Run, carried: Key | None, fact: Fact) -> None:
         """Only a reset or an un-complete clears: epoch + 1 with empty coverage (R7)."""
-        if event.kind == "marked" and event.done:
+        by = Mark(run.device, run.seq, fact.rev)
+        place_ms = None if carried else self.position_ms
+        self.epochs.turn(run, carried, fact.rev, self.runs.values())
+        self._journal(Change(changes.EPOCH, by, place_ms))
+        self.rev = fact.rev
+        viewing = self.epochs.current.passes[0]
+        self.epochs.complete(viewing, by, fact.item.duration_ms, self.runs.values())
+
+    def _mark(self, run: Run, fact: Fact) -> None:
+        """The user ticks done, which completes the pass, or takes it back, which keeps the place (R7)."""
+        if not fact.event.done:
+            if self.done:
+                self._turn(run, self.head_key, fact)
             return
-        self.epoch += 1
-        self.reset_rev, self.reset_ms = self.rev + 1, at_ms
-        self.done, self.completed_rev, self.viewing = False, 0, 1
-        self.completions = []
-        self.coverage, self.pass_coverage, self.covered = Intervals(), Intervals(), Intervals()
+        viewing = self.epochs.of(run, run.action_ms).passes[-1]
+        if viewing.completion is None:
+            by = Mark(run.device, run.seq, fact.rev)
+            viewing.completion = Completion(run.action_ms, by)
+            self._journal(Change(changes.DONE, by, None))
+            self.rev = fact.rev
 
-    def _epoch_of(self, event: Event, at_ms: int) -> int:
-        """The epoch an event belongs to: the one its device knew, else the one its time falls in (R7)."""
-        knew = event.base_rev >= self.reset_rev or event.kind in ("reset", "marked")
-        return self.epoch if knew or at_ms >= self.reset_ms else self.epoch - 1
+    def _undo(self, run: Run, fact: Fact) -> None:
+        """Revert the latest head change the user knew of: place, done, epoch; never time or coverage (R4)."""
+        change = changes.latest_known(self.changes, run)
+        if change is None or change.place_ms is None:
+            run.kind = "marked"
+        else:
+            run.position_ms = change.place_ms
+        if change is None or change.what == changes.PLACE:
+            return
+        self.changes.remove(change)
+        self.rev = fact.rev
+        if change.what == changes.EPOCH:
+            self.epochs.revoke(change.by, self.runs.values())
+            return
+        for viewing in self.epochs.current.passes:
+            if viewing.completion and viewing.completion.mark == change.by:
+                viewing.completion = None
 
-    def _undone_place(self) -> int:
-        if not self.changes:
-            return self.position_ms
-        last = self.changes.pop()
-        self.done = self.done and last.done
-        return last.position_ms
+    def _let_go(self) -> None:
+        """Keep of the oldest runs only what they covered: those that lost for good before all others."""
+        turn = self.epochs.current.turn
+        needed = {self.head_key, self.loser_key, turn.carried if turn else None}
+        spare = [run for run in self.runs.values() if run.key not in needed]
+        real = [run for run in spare if run.real]
+        spare.sort(key=lambda run: (any(later.knows(run) for later in real) is False, run.moved_ms))
+        for run in spare[: len(self.runs) - RUNS_MAX]:
+            self.epochs.let_go(run, run.log)
+            del self.runs[run.key]
 
 
 def _within(event: Event, item: Item) -> Event:

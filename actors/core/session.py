@@ -24,7 +24,10 @@ REV_SHIFT = 20
 
 @dataclass(slots=True)
 class Device:
-    """One device of the student. `applied_seq` and `durable_seq` are contiguous watermarks of its journal."""
+    """One device of the student. `applied_seq` and `durable_seq` are contiguous watermarks of its journal.
+
+    `action_ms` is when its user last acted, in any item: what an automatic advance continues (R10).
+    """
 
     id: str
     kind: str = "web"
@@ -32,6 +35,7 @@ class Device:
     applied_seq: int = 0
     durable_seq: int = 0
     clock: DeviceClock = field(default_factory=DeviceClock)
+    action_ms: int = 0
     held: dict[int, Entry] = field(default_factory=dict)
     gap_since_ms: int = 0
     visits: dict[str, Visit] = field(default_factory=dict)
@@ -44,7 +48,21 @@ class Device:
     def gap_expired(self, now_ms: int) -> bool:
         """Whether an earlier entry has been missing for too long, or too many wait for it."""
         waiting = bool(self.held)
-        return waiting and (len(self.held) > HELD_MAX or now_ms - self.gap_since_ms > GAP_MS)
+        return waiting and (len(self.held) >= HELD_MAX or now_ms - self.gap_since_ms > GAP_MS)
+
+    def keep(self, visit: Visit, closed: bool) -> None:
+        """Remember an open visit as the latest; of too many the one longest without an event is forgotten."""
+        self.visits.pop(visit.session, None)
+        if not closed:
+            self.visits[visit.session] = visit
+        while len(self.visits) > VISITS_MAX:
+            del self.visits[next(iter(self.visits))]
+
+    def hold(self, entry: Entry) -> None:
+        """Keep an entry until it is its turn. What does not fit has to be sent again: the gap expires."""
+        ahead = entry.seq > self.applied_seq + 1
+        if entry.seq > self.applied_seq and not (ahead and len(self.held) >= HELD_MAX):
+            self.held.setdefault(entry.seq, entry)
 
 
 @dataclass(slots=True)
@@ -98,12 +116,11 @@ class Session:
         """
         device, folded = self.device(device_id), Folded()
         for entry in entries:
-            if entry.seq > device.applied_seq:
-                device.held.setdefault(entry.seq, entry)
-        while (entry_or_none := device.held.pop(device.applied_seq + 1, None)) is not None:
-            device.applied_seq += 1
-            self.dirty_devices.add(device_id)
-            self._fold(device, entry_or_none, catalogue, now_ms, folded)
+            device.hold(entry)
+            while (due := device.held.pop(device.applied_seq + 1, None)) is not None:
+                device.applied_seq += 1
+                self.dirty_devices.add(device_id)
+                self._fold(device, due, catalogue, now_ms, folded)
         if not device.held:
             device.gap_since_ms = 0
         elif not device.gap_since_ms:
@@ -117,16 +134,19 @@ class Session:
         if device is None:
             return set()
         device.clock.last_contact_ms = now_ms
-        visits = device.visits.values()
-        return {v.item for v in visits if v.item in self.items and self.items[v.item].stop_playing(v)}
+        return {visit.item for visit in device.visits.values() if self._stop(device, visit)}
 
     def stall(self, device_id: str, item: str) -> bool:
         """The device's player of this item is alive and not playing: True if the head showed it playing."""
-        device, progress = self.devices.get(device_id), self.items.get(item)
-        if device is None or progress is None:
+        device = self.devices.get(device_id)
+        if device is None:
             return False
-        stopped = [progress.stop_playing(v) for v in device.visits.values() if v.item == item]
+        stopped = [self._stop(device, visit) for visit in device.visits.values() if visit.item == item]
         return any(stopped)
+
+    def _stop(self, device: Device, visit: Visit) -> bool:
+        progress = self.items.get(visit.item)
+        return progress is not None and progress.stop_playing(device.id, visit)
 
     def _fold(
         self, device: Device, entry: Entry, catalogue: Mapping[str, Item], now_ms: int, folded: Folded
@@ -154,26 +174,18 @@ class Session:
         return None
 
     def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
-        progress = self.items.get(event.item)
-        if progress is None:
-            progress = self.items[event.item] = Progress(event.item)
+        progress = self.items.get(event.item) or Progress(event.item, item.version)
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
-        visit = _visit(device, event)
-        when = When(at_ms, now_ms, self.rev_floor)
+        when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms)
+        visit = device.visits.get(event.session)
+        if visit is None or visit.item != event.item:
+            visit = Visit(event.session, event.item, event.intent)
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
-            self.dirty_items.add(event.item)
-        if event.kind == "closed":
-            device.visits.pop(event.session, None)
+        self.items[event.item] = progress
+        self.dirty_items.add(event.item)
         folded.urgent = folded.urgent or event.kind in FLUSHED
-
-
-def _visit(device: Device, event: Event) -> Visit:
-    """The visit of an event, opened by it or by a device whose `opened` is not at hand."""
-    visit = device.visits.get(event.session)
-    if visit is None or visit.item != event.item:
-        visit = device.visits[event.session] = Visit(event.session, event.item, event.intent)
-        while len(device.visits) > VISITS_MAX:
-            del device.visits[next(iter(device.visits))]
-    return visit
+        if event.starts_run:
+            device.action_ms = at_ms
+        device.keep(visit, event.kind == "closed")

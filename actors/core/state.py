@@ -1,30 +1,35 @@
 """The parts of a session that have no typed column at rest, as plain JSON values, and back again.
 
-`merge` belongs to a progress row: the runs that still compete. `visits` belongs to a device row. A visit
-names its run by key; a run that no longer competes is kept inside its visit.
+`merge` belongs to a progress row: the runs that still matter, passes and epochs, head changes. `visits`
+belongs to a device row: its open visits and what is known of its clocks. Runs, stretches and marks are
+rows of values in the order of their fields, which keeps a checkpoint small.
 """
 
+from operator import attrgetter
 from typing import Any
 
+from actors.core.changes import Change
+from actors.core.epochs import Completion, Epoch, Epochs, Pass, Turn
 from actors.core.intervals import Intervals
-from actors.core.progress import Change, Progress
-from actors.core.run import Run
+from actors.core.progress import Progress
+from actors.core.run import Key, Mark, Run
 from actors.core.session import Device
+from actors.core.stretch import Stretch
 from actors.core.visit import Visit
 
 Json = dict[str, Any]
 
-_RUN_FIELDS = (
+RUN_FIELDS = (
     "device",
     "seq",
     "session",
     "kind",
     "base_rev",
     "action_ms",
-    "epoch",
-    "viewing",
     "position_ms",
     "moved_ms",
+    "epoch",
+    "viewing",
     "first_rev",
     "last_rev",
     "seen_ms",
@@ -32,94 +37,102 @@ _RUN_FIELDS = (
     "playing",
     "rate",
 )
+VISIT_FIELDS = ("session", "item", "intent", "played_ms", "boot", "mono_ms", "slack_ms", "run")
+
+_run_values = attrgetter(*RUN_FIELDS)
+_visit_values = attrgetter(*VISIT_FIELDS)
 
 
 def merge_state(progress: Progress) -> Json:
     """What the rules need of an item besides its typed columns."""
     return {
-        "runs": [_run_state(run) for run in progress.runs],
-        "head": progress.head.key if progress.head else None,
-        "loser": progress.loser.key if progress.loser else None,
-        "covered": list(progress.covered),
-        "pass_coverage": list(progress.pass_coverage),
-        "completed_rev": progress.completed_rev,
-        "completed_by": progress.completed_by,
-        "reset_rev": progress.reset_rev,
-        "reset_ms": progress.reset_ms,
-        "changes": [[change.position_ms, change.done] for change in progress.changes],
+        "runs": [[*_run_values(run), list(run.log)] for run in progress.runs.values()],
+        "head": progress.head_key,
+        "loser": progress.loser_key,
+        "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
+        "changes": [[*change] for change in progress.changes],
     }
 
 
 def restore_merge(progress: Progress, state: Json) -> None:
-    """Put what `merge_state` gave back into a progress made from its columns."""
-    progress.runs = [_run_from(run) for run in state["runs"]]
-    by_key = {run.key: run for run in progress.runs}
-    progress.head = by_key.get(tuple(state["head"] or ()))
-    progress.loser = by_key.get(tuple(state["loser"] or ()))
-    progress.covered = _intervals(state["covered"])
-    progress.pass_coverage = _intervals(state["pass_coverage"])
-    progress.completed_rev = state["completed_rev"]
-    progress.completed_by = (state["completed_by"][0], state["completed_by"][1])
-    progress.reset_rev, progress.reset_ms = state["reset_rev"], state["reset_ms"]
-    progress.changes = [Change(position_ms, done) for position_ms, done in state["changes"]]
+    """Put what `merge_state` gave, or JSON made of it, back into a progress made from its columns."""
+    runs = [_run_from(values) for values in state["runs"]]
+    progress.runs = {run.key: run for run in runs}
+    progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
+    progress.epochs = Epochs([_epoch_from(epoch) for epoch in state["epochs"]])
+    progress.changes = [
+        Change(what, Mark(*by), place_ms, rule, _key(loser))
+        for what, by, place_ms, rule, loser in state["changes"]
+    ]
 
 
-def visits_state(device: Device, items: dict[str, Progress]) -> Json:
-    """A device's open visits and what is known of its clock and name."""
+def visits_state(device: Device) -> Json:
+    """A device's open visits, and what is known of its name and clocks."""
+    clock = device.clock
     return {
         "kind": device.kind,
         "name": device.name,
-        "last_contact_ms": device.clock.last_contact_ms,
-        "visits": [_visit_state(visit, items) for visit in device.visits.values()],
+        "action_ms": device.action_ms,
+        "clock": [clock.wall_offset_ms, clock.last_contact_ms, clock.wrong],
+        "boots": list(clock.boots.items()),
+        "visits": [_visit_values(visit) for visit in device.visits.values()],
     }
 
 
-def restore_visits(device: Device, state: Json, items: dict[str, Progress]) -> None:
-    """Put what `visits_state` gave back; runs that still compete are shared with their item."""
-    device.kind, device.name = state["kind"], state["name"]
-    device.clock.last_contact_ms = state["last_contact_ms"]
-    for row in state["visits"]:
-        visit = Visit(
-            row["session"], row["item"], row["intent"], row["played_ms"], row["boot"], row["mono_ms"]
-        )
-        visit.run = _visit_run(row, items)
-        device.visits[visit.session] = visit
+def restore_visits(device: Device, state: Json) -> None:
+    """Put what `visits_state` gave, or JSON made of it, back."""
+    device.kind, device.name, device.action_ms = state["kind"], state["name"], state["action_ms"]
+    clock = device.clock
+    clock.wall_offset_ms, clock.last_contact_ms, clock.wrong = state["clock"]
+    clock.boots = dict(state["boots"])
+    device.visits = {values[0]: Visit(*values) for values in state["visits"]}
 
 
-def _visit_state(visit: Visit, items: dict[str, Progress]) -> Json:
-    run = visit.run
-    competes = run is not None and visit.item in items and any(r is run for r in items[visit.item].runs)
+def _epoch_state(epoch: Epoch) -> Json:
+    turn = epoch.turn
     return {
-        "session": visit.session,
-        "item": visit.item,
-        "intent": visit.intent,
-        "played_ms": visit.played_ms,
-        "boot": visit.boot,
-        "mono_ms": visit.mono_ms,
-        "key": run.key if run else None,
-        "run": None if run is None or competes else _run_state(run),
+        "number": epoch.number,
+        "turn": [*turn] if turn else None,
+        "passes": [_pass_state(viewing) for viewing in epoch.passes],
     }
 
 
-def _visit_run(row: Json, items: dict[str, Progress]) -> Run | None:
-    if row["key"] is None:
-        return None
-    if row["run"] is not None:
-        return _run_from(row["run"])
-    progress = items.get(row["item"])
-    key = tuple(row["key"])
-    return next((run for run in progress.runs if run.key == key), None) if progress else None
+def _epoch_from(state: Json) -> Epoch:
+    turn = None
+    if state["turn"]:
+        at_ms, mark, carried = state["turn"]
+        turn = Turn(at_ms, Mark(*mark), _key(carried))
+    return Epoch(state["number"], turn, [_pass_from(viewing) for viewing in state["passes"]])
 
 
-def _run_state(run: Run) -> Json:
-    state: Json = {name: getattr(run, name) for name in _RUN_FIELDS}
-    state["spans"] = list(run.spans)
-    return state
+def _pass_state(viewing: Pass) -> Json:
+    return {
+        "coverage": list(viewing.coverage),
+        "opened": viewing.opened,
+        "completion": [*viewing.completion] if viewing.completion else None,
+        "let_go": {device: list(spans) for device, spans in viewing.let_go.items()},
+    }
 
 
-def _run_from(state: Json) -> Run:
-    return Run(**{name: state[name] for name in _RUN_FIELDS}, spans=_intervals(state["spans"]))
+def _pass_from(state: Json) -> Pass:
+    completion = None
+    if state["completion"]:
+        at_ms, mark, needs_rev = state["completion"]
+        completion = Completion(at_ms, Mark(*mark), needs_rev)
+    return Pass(
+        coverage=Intervals(state["coverage"]),
+        opened=Mark(*state["opened"]) if state["opened"] else None,
+        completion=completion,
+        let_go={device: Intervals(spans) for device, spans in state["let_go"].items()},
+    )
 
 
-def _intervals(spans: list[list[int]]) -> Intervals:
-    return Intervals((start, end) for start, end in spans)
+def _run_from(values: list[Any]) -> Run:
+    *plain, log = values
+    run = Run(*plain)
+    run.log = [Stretch(*stretch) for stretch in log]
+    return run
+
+
+def _key(values: Any) -> Key | None:
+    return (values[0], values[1]) if values else None

@@ -1,0 +1,106 @@
+"""Who has the head among the runs of an item: R2 (successor), R3 (concurrent), R4 (the loser), R10.
+
+Runs that know each other are ordered by knowledge and no clock is asked; of runs that do not, the one
+whose action is later in corrected time has the head. The decision is a function of the set of runs, so the
+order of arrival does not matter.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from actors.core.epochs import Epochs
+from actors.core.intervals import Intervals
+from actors.core.run import EXPLICIT, JUMP_MS, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who has the head: the run, the rule that decided, the latest losing run (R4)."""
+
+    head: Run
+    rule: str
+    loser: Run | None
+
+
+def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
+    """The head among the runs of an item; None if none of them may have it."""
+    real = [run for run in runs if run.real and epochs.competes(run)]
+    frontier = [run for run in real if not any(later.knows(run) for later in real if later is not run)]
+    if not frontier:
+        return None
+    frontier.sort(key=lambda run: (run.action_ms, run.device, run.seq))
+    head, losers = frontier[0], []
+    for challenger in frontier[1:]:
+        head, loser = _contest(head, challenger, real, epochs)
+        losers.append(loser)
+    losers += [run for run in real if run not in frontier and _played_on(run, real)]
+    latest = max(losers, key=lambda run: (run.moved_ms, run.device, run.seq), default=None)
+    return Decision(head, "R3" if len(frontier) > 1 else "R2", latest)
+
+
+def worth_offering(loser: Run, head: Run, runs: Collection[Run], epochs: Epochs, duration_ms: int) -> bool:
+    """Whether the losing run's place is worth offering (R4).
+
+    It lies more than 15 s from the head and from what other runs covered in the pass, and before the end.
+    """
+    place_ms = loser.position_ms
+    if place_ms >= duration_ms or abs(place_ms - head.position_ms) <= JUMP_MS:
+        return False
+    viewing = epochs.pass_of(loser, epochs.current)
+    if any(spans.near(place_ms, JUMP_MS) for spans in viewing.let_go.values()):
+        return False
+    for run in runs:
+        if run is loser or epochs.pass_of(run, epochs.current) is not viewing:
+            continue
+        if Intervals(stretch[:2] for stretch in epochs.played_now(run)).near(place_ms, JUMP_MS):
+            return False
+    return True
+
+
+def _played_on(run: Run, real: Collection[Run]) -> bool:
+    """Play continued after losing the baton counts as losing, until a later run knows that too (R4)."""
+    knowing = [later for later in real if later is not run and later.knows(run)]
+    if any(later.knows_all(run) for later in knowing):
+        return False
+    return run.last_rev > min(later.first_rev for later in knowing)
+
+
+def _contest(earlier: Run, later: Run, real: Collection[Run], epochs: Epochs) -> tuple[Run, Run]:
+    """R3 between two concurrent runs, given in order of action time: (winner, loser)."""
+    if _stands_back(later, earlier, real, epochs) and not _stands_back(earlier, later, real, epochs):
+        return earlier, later
+    return later, earlier
+
+
+def _stands_back(run: Run, other: Run, real: Collection[Run], epochs: Epochs) -> bool:
+    """Stale when it began, nothing sought since the two parted, and only what others had covered played."""
+    side = [mine for mine in real if _on_side(mine, run, other)]
+    if any(mine.kind in EXPLICIT for mine in side):
+        return False
+    first = min(side, key=lambda mine: mine.seq)
+    strangers = [theirs for theirs in real if theirs.device != run.device]
+    if not any(theirs.seen_ms <= first.action_ms and not first.knows(theirs) for theirs in strangers):
+        return False
+    viewing = epochs.pass_of(run, epochs.current)
+    covered = Intervals()
+    for device, spans in viewing.let_go.items():
+        if device != run.device:
+            covered.unite(spans)
+    for theirs in strangers:
+        if epochs.pass_of(theirs, epochs.current) is viewing:
+            for stretch in epochs.played_now(theirs):
+                covered.add(*stretch.heard_by(first.action_ms))
+    played = [
+        stretch
+        for mine in side
+        if epochs.pass_of(mine, epochs.current) is viewing
+        for stretch in epochs.played_now(mine)
+    ]
+    return covered.covers(Intervals(stretch[:2] for stretch in played))
+
+
+def _on_side(mine: Run, run: Run, other: Run) -> bool:
+    """Whether a run belongs to the same side as `run`, since it parted from `other` (R3)."""
+    if mine.device != run.device or mine.seq > run.seq:
+        return False
+    return not mine.knows(other) and not other.knows(mine)
