@@ -38,8 +38,8 @@ class Server:
             pass
         return step
 
-    def say(self, device: int, kind: str, **fields: Any) -> None:
-        self.check.hear(device, {"type": kind, **fields}, self.step + 0.25)
+    def say(self, to: int, kind: str, **fields: Any) -> None:
+        self.check.hear(to, {"type": kind, **fields}, self.step + 0.25)
 
     def head(self, step: Step, **other: Any) -> Message:
         self.rev += 1

@@ -1,0 +1,134 @@
+"""The loader processes of one run: started, ordered together, their results put into one."""
+
+import asyncio
+import json
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from bench.checker import Faults
+from bench.loader import Orders
+from persistence.errors import PlayheadError
+
+LINE_BYTES = 1 << 16
+END_S = 5.0
+
+
+class LoaderLost(PlayheadError):
+    """A loader process ended before its work was done; its own words stand above."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What all loaders measured together. `times` are sorted, in s, by name (see `Loader.result`)."""
+
+    updates: int = 0
+    connected: int = 0
+    frames_in: int = 0
+    bytes_in: int = 0
+    frames_out: int = 0
+    older_heads: int = 0
+    cpu_s: float = 0.0
+    closes: Counter[str] = field(default_factory=Counter)
+    faults: Faults = field(default_factory=Faults)
+    times: dict[str, "array[float]"] = field(default_factory=dict)
+
+    def add(self, part: dict[str, Any]) -> None:
+        """Take in what one loader measured."""
+        for name in ("updates", "connected", "frames_in", "bytes_in", "frames_out", "older_heads", "cpu_s"):
+            setattr(self, name, getattr(self, name) + part[name])
+        self.closes.update(part["closes"])
+        self.faults.total += part["faults"]["total"]
+        self.faults.kept += part["faults"]["kept"]
+        for name, data in part["times"].items():
+            self.times.setdefault(name, array("d")).frombytes(data)
+
+
+class Loaders:
+    """All loader processes. `on_report` hears the sums of what they report every second."""
+
+    def __init__(self, orders: Sequence[Orders], on_report: Callable[[dict[str, int]], None]) -> None:
+        self._orders = orders
+        self._on_report = on_report
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._reports: dict[int, dict[str, int]] = {}
+
+    @property
+    def pids(self) -> list[int]:
+        """Their processes."""
+        return [process.pid for process in self._processes]
+
+    async def start(self) -> None:
+        """Start all; done when each has written its scripts."""
+        for orders in self._orders:
+            self._processes.append(
+                await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "bench.loader",
+                    orders.line(),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    limit=LINE_BYTES,
+                )
+            )
+        await self._all_done("start")
+
+    async def order(self, do: str, **how: Any) -> None:
+        """Tell all of them the same and wait until each has done it. Raises `LoaderLost`."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps({"do": do, **how}).encode() + b"\n")
+        await self._all_done(do)
+
+    async def settle(self, until_s: float, folder: Path) -> Result:
+        """Let them wait for every answer, and read what they measured."""
+        files = [folder / f"loader-{part}" for part in range(len(self._processes))]
+        for process, file in zip(self._processes, files, strict=True):
+            assert process.stdin is not None
+            order = {"do": "settle", "until_s": until_s, "file": str(file)}
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+        await self._all_done("settle")
+        return await asyncio.to_thread(_read, files)
+
+    async def stop(self) -> None:
+        """End them: the end of their input, and if that is not enough, a signal."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self._processes:
+            try:
+                async with asyncio.timeout(END_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    async def _all_done(self, what: str) -> None:
+        await asyncio.gather(*(self._until_done(process, what) for process in self._processes))
+
+    async def _until_done(self, process: asyncio.subprocess.Process, what: str) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            said = json.loads(line)
+            if said.get("done") == what:
+                return
+            self._reports[process.pid] = said
+            reports = self._reports.values()
+            self._on_report({name: sum(report.get(name, 0) for report in reports) for name in said})
+        raise LoaderLost(f"a loader ended before it had done its part ({what}); see its words above")
+
+
+def _read(files: Sequence[Path]) -> Result:
+    result = Result()
+    for file in files:
+        result.add(msgpack.unpackb(file.read_bytes()))
+    for name, times in result.times.items():
+        result.times[name] = array("d", sorted(times))
+    return result
