@@ -32,7 +32,7 @@ class Cluster:
 
 def start(dashboard_host: str, dashboard_port: int) -> Cluster:
     """A cluster of our own on this machine's loopback; no other cluster is joined."""
-    _free(dashboard_host, dashboard_port, "the Ray dashboard", "--dashboard-port")
+    require_free(dashboard_host, dashboard_port, "the Ray dashboard", "--dashboard-port")
     # Ray puts sockets below this folder and their paths must stay under 108 characters.
     temporary = Path(tempfile.mkdtemp(prefix="playhead-ray-"))
     with warnings.catch_warnings():
@@ -75,7 +75,7 @@ def stop(cluster: Cluster) -> None:
             shutil.rmtree(cluster.temporary)
 
 
-def _free(host: str, port: int, what: str, option: str) -> None:
+def require_free(host: str, port: int, what: str, option: str) -> None:
     """Raise `SetupError` if the port is taken: Ray would silently take another."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from gateway import ray_environment, settings
 from persistence.errors import PlayheadError
+
+Handler = Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 DESCRIPTION = """\
 Playhead keeps every student at the right second on every device.
@@ -42,19 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _handler(command: str) -> Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]:
+def _handler(command: str) -> Handler:
     """The function behind a command; imported only when it is run: `--help` is quick, and Ray
     reads its environment when it is imported."""
-    if command == "demo":
-        from gateway.cli.demo import demo as handler
-    elif command == "up":
-        from gateway.cli.up import up as handler
-    elif command == "status":
-        from gateway.cli.status import status as handler
-    elif command == "token":
-        from gateway.cli.token import token as handler
-    else:
-        from gateway.cli.migrate import migrate as handler
+    handler: Handler = getattr(importlib.import_module(f"gateway.cli.{command}"), command)
     return handler
 
 

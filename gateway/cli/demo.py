@@ -3,36 +3,148 @@
 import argparse
 import asyncio
 import contextlib
-import os
 import time
-from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gateway import cluster, ingest, wiring
+from gateway import cluster, ingest, logs, wiring
 from gateway.cli import running
 from gateway.cli.steps import Steps
 from gateway.cli.stopping import until_stopped
+from gateway.demo_course import STUDENTS
 from gateway.keys import Keys, open_keys
 from gateway.settings import Settings
 from gateway.tokens import TokenIssuer
-from persistence.embedded import Embedded, FixedPorts, start_all
+from persistence.embedded import Embedded, start_all
 from persistence.errors import SetupError
 from persistence.migrate import migrate
 from persistence.objects import ObjectStore
 from persistence.postgres import PostgresSettings, open_postgres
 
-STUDENT, STUDENT_NAME = "ada", "Ada"
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a person has to know of a running demo."""
+
+    system: wiring.System
+    dashboard_url: str
+    links: tuple[tuple[str, str], ...]
 
 
 async def demo(settings: Settings, options: argparse.Namespace) -> int:
     """Start everything, print the links, wait for Ctrl-C, stop everything."""
     video: Path | None = options.video
+    _check(settings, video)
+    logs.set_up_logs(for_people=True, level="WARNING")
+    steps = Steps()
+    async with until_stopped() as stopped, contextlib.AsyncExitStack() as stack:
+        with steps:
+            starting = asyncio.create_task(_start(settings, video, steps, stack))
+            stop = asyncio.create_task(stopped.wait())
+            await asyncio.wait((starting, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                steps.console.print("  stopping before everything was started ...")
+                starting.cancel()
+                await asyncio.wait((starting,))
+                return 130
+            started = starting.result()
+        _say(steps, settings, started)
+        await stop
+        steps.console.print("\n  stopping: devices say goodbye, everything is written ...")
+        began = time.monotonic()
+        durable = await started.system.drain()
+        stack.push_async_callback(_said_goodbye, steps, began, durable)
+    return 0
+
+
+def _check(settings: Settings, video: Path | None) -> None:
+    """Find what cannot work before anything is started."""
     if video is not None and not video.is_file():
         raise SetupError(f"there is no file {video}; name a video with --video FILE")
-    folder = Path(settings.data.folder).absolute()
-    async with until_stopped() as stopped, _servers(settings, folder, video, stopped) as console:
-        if not stopped.is_set():
-            console.print("\n  Ctrl-C stops everything.\n")
-        await stopped.wait()
-        console.print("\n  stopping: devices say goodbye, everything is written ...")
-    return 0
+    cluster.require_free(settings.web.host, settings.web.port, "the pages", "--port")
+    cluster.require_free(settings.sockets.host, settings.sockets.port, "the sockets", "--socket-port")
+    cluster.require_free(
+        settings.ray.dashboard_host, settings.ray.dashboard_port, "the Ray dashboard", "--dashboard-port"
+    )
+
+
+async def _start(
+    settings: Settings, video: Path | None, steps: Steps, stack: contextlib.AsyncExitStack
+) -> Started:
+    """Servers, Ray and the encoding at once; then the schema, the course and the actors."""
+    folder = settings.folder
+    embedded = await _servers(folder, steps)
+    stack.push_async_callback(embedded.stop)
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        clustering = group.create_task(_ray(settings, steps, stack))
+        migrating = group.create_task(_migrated(embedded, steps))
+        encoding = group.create_task(ingest.prepare(folder / "media", video, steps.advance))
+        encoding.add_done_callback(lambda _: steps.done(ingest.ENCODE, time.monotonic() - began))
+    del migrating
+    stores = wiring.Stores(embedded.postgres_dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
+    keys = await asyncio.to_thread(open_keys, folder / "keys")
+    async with steps.step("course"):
+        await _register(encoding.result(), stores)
+    async with steps.step("directory, shards, gateways"):
+        system = await wiring.start(wiring.specs(settings, stores, folder / "keys", keys.jwks))
+    own = clustering.result()
+    running.Running.here(own.address, settings.web_url).write(folder)
+    stack.callback(running.forget, folder)
+    return Started(system, own.dashboard_url, _links(settings, keys))
+
+
+async def _servers(folder: Path, steps: Steps) -> Embedded:
+    for name in ("Postgres", "Valkey", "object store"):
+        steps.begin(name)
+    return await start_all(folder, steps.done)
+
+
+async def _ray(settings: Settings, steps: Steps, stack: contextlib.AsyncExitStack) -> cluster.Cluster:
+    async with steps.step("Ray"):
+        own = await asyncio.to_thread(cluster.start, settings.ray.dashboard_host, settings.ray.dashboard_port)
+    stack.push_async_callback(asyncio.to_thread, cluster.stop, own)
+    return own
+
+
+async def _migrated(embedded: Embedded, steps: Steps) -> None:
+    async with steps.step("schema"):
+        postgres = await open_postgres(PostgresSettings(embedded.postgres_dsn, "playhead demo", 1, 1))
+        try:
+            await migrate(postgres)
+        finally:
+            await postgres.close()
+
+
+async def _register(prepared: list[ingest.Prepared], stores: wiring.Stores) -> None:
+    postgres = await open_postgres(PostgresSettings(stores.postgres_dsn, "playhead demo", 1, 1))
+    try:
+        await ingest.register(prepared, stores.objects, postgres)
+    finally:
+        await postgres.close()
+
+
+def _links(settings: Settings, keys: Keys) -> tuple[tuple[str, str], ...]:
+    """Sign-in links of one student. The code stands in the fragment, which no server ever sees."""
+    issuer, student, url = TokenIssuer(keys.signing), STUDENTS[0], settings.web_url
+    code = issuer.issue("sign-in", student.id, student.name)
+    return (
+        ("three devices side by side", f"{url}/demo#sign-in={code}"),
+        (f"{student.name}'s laptop", f"{url}/?device=laptop#sign-in={code}"),
+        (f"{student.name}'s phone", f"{url}/?device=phone#sign-in={code}"),
+    )
+
+
+def _say(steps: Steps, settings: Settings, started: Started) -> None:
+    console = steps.console
+    console.print(f"\n[bold]Playhead is up[/] after {steps.elapsed_s:.1f} s.\n")
+    for name, link in started.links:
+        console.print(f"  {name:<28} {link}", soft_wrap=True)
+    console.print(f"  Ray dashboard                {started.dashboard_url}")
+    console.print(f"                               its token: {settings.folder / 'ray.token'}")
+    console.print("\n  `playhead status` shows what it does. Ctrl-C stops everything.\n")
+
+
+async def _said_goodbye(steps: Steps, began: float, durable: bool) -> None:
+    what = "everything is durable" if durable else "the devices keep what was not written and send it again"
+    steps.done("stopped", time.monotonic() - began, what)

@@ -57,33 +57,29 @@ def problems(stats: dict[str, Any]) -> list[str]:
 
 def _show(stats: dict[str, Any], wrong: list[str], web_url: str) -> None:
     console = Console(file=sys.stdout, highlight=False)
-    shards, gateways = Table(title="shards"), Table(title="gateways")
-    for column in (
-        "shard",
-        "pid",
-        "slots",
-        "sessions",
-        "devices",
-        "updates",
-        "rows",
-        "durable lag",
-        "restarts",
-    ):
-        shards.add_column(column, justify="left" if column == "shard" else "right")
-    for column in ("gateway", "pid", "connections", "restarts"):
-        gateways.add_column(column, justify="left" if column == "gateway" else "right")
+    shards = _table("shard", "pid", "slots", "sessions", "devices", "updates", "rows", "lag", "restarts")
+    gateways = _table("gateway", "pid", "connections", "restarts")
     for name, actor in stats["actors"].items():
         if name.startswith("shard:"):
             figures = ("pid", "slots", "sessions", "connections", "updates", "rows")
             lag = f"{actor.get('durable_lag_s', 0):.1f} s"
-            shards.add_row(name, *(_cell(actor, f) for f in figures), lag, _cell(actor, "restarts"))
+            shards.add_row(f"  {name}", *(_cell(actor, f) for f in figures), lag, _cell(actor, "restarts"))
         else:
-            gateways.add_row(name, *(_cell(actor, f) for f in ("pid", "connections", "restarts")))
-    console.print(shards, gateways, f"pages {web_url} · slot map version {stats['map_version']}")
+            gateways.add_row(f"  {name}", *(_cell(actor, f) for f in ("pid", "connections", "restarts")))
+    console.print(shards, gateways, f"  pages {web_url} · slot map version {stats['map_version']}", sep="")
     for line in wrong:
-        console.print(f"[red]wrong:[/] {line}")
+        console.print(f"  [red]wrong:[/] {line}")
     if not wrong:
-        console.print("[green]all is well[/]")
+        console.print("  [green]all is well[/]")
+
+
+def _table(name: str, *figures: str) -> Table:
+    """A table that fits into 80 columns; the lag is the age of the oldest change not yet durable."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column(f"  {name}", no_wrap=True)
+    for figure in figures:
+        table.add_column(figure, justify="right", no_wrap=True)
+    return table
 
 
 def _cell(actor: dict[str, Any], figure: str) -> str:
