@@ -12,8 +12,8 @@ from typing import Literal
 
 from actors.ass import HEIGHT, WIDTH, Pen, box, disc, growing, whole
 
-# The picture changes this often; the encoder repeats each frame, which costs it next to nothing.
-PICTURES_PER_S = 5
+# As many as the tenths of the clock: smooth for slides, and a third of the work of 25.
+PICTURES_PER_S = 10
 SAMPLES_PER_S = 44_100
 
 Figure = Literal["screens", "journal", "baton", "union", "saved"]

@@ -24,7 +24,6 @@ OnProgress = Callable[[float], None]
 LADDER_HEIGHTS = (360, 720)
 SEGMENT_S = 4
 KEYFRAME_EVERY_S = 2
-LECTURE_FRAMES_PER_S = 25
 POSTER_AT = 0.1
 
 # How much shorter than announced a readable video may come out before it counts as damaged.
@@ -178,7 +177,7 @@ def lecture_steps(
         picture=f"[0:v]{_ass('ground.ass')},fps={pictures},{_ass('slides.ass')}",
         sound="[1:a]",
         channels=1,
-        frames_per_s=LECTURE_FRAMES_PER_S,
+        frames_per_s=pictures,
         duration_s=float(duration_s),
         heights=ladder(WIDTH, HEIGHT),
         # Flat colours and repeated frames: the cheapest preset is small enough and three times as fast.

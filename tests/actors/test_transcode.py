@@ -110,8 +110,8 @@ def test_every_segment_has_picture_and_sound_of_its_own_seconds(tmp_path: Path) 
         parts = [data[at : at + length] for kind, at, length in _boxes(data) if kind == "moof"]
         assert len(parts) == len(hls.segments(rendition.playlist)) == 16
         assert all(part.count(b"traf") == 2 for part in parts)
-        # 4 s of sound are about 188 entries, of pictures 100, at 8 bytes each.
-        assert max(len(part) for part in parts) < 4000
+        # 4 s of sound are about 188 entries, of pictures 40, at 8 bytes each.
+        assert max(len(part) for part in parts) < 3000
 
 
 def test_keyframes_are_every_two_seconds_at_the_same_times(made: tuple[Path, Encoded]) -> None:
