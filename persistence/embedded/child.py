@@ -109,7 +109,7 @@ async def until(condition: Callable[[], bool], timeout_s: float, what: str) -> N
 
 async def start(folder: DataFolder, order: Order) -> Child:
     """Start `order` under a guard, after ending what an earlier start may have left behind under its name."""
-    await _end_stale(folder, order)
+    await end_earlier(folder, order.name, order.stop_signal, order.stop_timeout_s)
     pid_path = folder.pid_path(order.name)
     log_path = folder.log_path(order.name)
     message = {
@@ -171,12 +171,15 @@ def _recorded(pid_path: Path) -> Recorded:
         return []
 
 
-async def _end_stale(folder: DataFolder, order: Order) -> None:
-    """End what a start that was killed together with its guard left running on this data folder."""
-    pid_path = folder.pid_path(order.name)
-    left = await _end(_recorded(pid_path), [order.stop_signal, signal.SIGKILL], order.stop_timeout_s)
+async def end_earlier(folder: DataFolder, name: str, stop_signal: signal.Signals, timeout_s: float) -> None:
+    """End server `name` of an earlier start: one that was killed a moment ago, or together with its guard.
+
+    A launcher does this before it chooses the port, which the earlier server may still hold.
+    """
+    pid_path = folder.pid_path(name)
+    left = await _end(_recorded(pid_path), [stop_signal, signal.SIGKILL], timeout_s)
     if left:
-        raise SetupError(f"{order.name} of an earlier start still runs (process {left[0]}): end it first.")
+        raise SetupError(f"{name} of an earlier start still runs (process {left[0]}): end it first.")
     pid_path.unlink(missing_ok=True)
 
 

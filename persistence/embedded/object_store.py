@@ -67,6 +67,8 @@ class ObjectStore:
 async def start(folder: DataFolder, *, port: int | None = None, binary: Path | None = None) -> ObjectStore:
     """Start the object store and its edge. `port` fixes the edge's port. Raises `SetupError`."""
     program = binary or find_binary()
+    for name in (EDGE_NAME, NAME):
+        await child.end_earlier(folder, name, signal.SIGTERM, STOP_TIMEOUT_S)
     edge_port = ports.choose(folder, EDGE_NAME, port)
     store_port = ports.choose(folder, NAME)
     # rclone knows no access key of a few letters: it answers InvalidAccessKeyId.

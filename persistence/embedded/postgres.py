@@ -35,6 +35,7 @@ INITDB_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 20.0
+STOP_SIGNAL = signal.SIGINT  # fast: SIGTERM would wait for every client
 
 # The same durability as production: what is acknowledged is on disk (design section 4).
 SETTINGS = {
@@ -106,13 +107,14 @@ async def start(
     if not (data / "PG_VERSION").exists():
         await _init(folder, binaries, major, way, password, initdb_sync)
     _check_data(data, major)
+    await child.end_earlier(folder, NAME, STOP_SIGNAL, STOP_TIMEOUT_S)
     chosen = ports.choose(folder, NAME, port)
     settings = [f"--{name}={value}" for name, value in (SETTINGS | {"port": str(chosen)}).items()]
     order = child.Order(
         name=NAME,
         argv=[str(binaries / "postgres"), "-D", str(data), *settings],
         env=_ENV,
-        stop_signal=signal.SIGINT,
+        stop_signal=STOP_SIGNAL,
         stop_timeout_s=STOP_TIMEOUT_S,
         drop=way,
     )

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +65,7 @@ class Valkey:
 async def start(folder: DataFolder, *, port: int | None = None, binary: Path | None = None) -> Valkey:
     """Start Valkey. `port` fixes the port, `binary` the program. Raises `SetupError`."""
     program = binary or find_binary()
+    await child.end_earlier(folder, NAME, signal.SIGTERM, STOP_TIMEOUT_S)
     chosen = ports.choose(folder, NAME, port)
     password = folder.secret("valkey_password")
     # In a file and not on the command line, where everybody on the machine could read the password.

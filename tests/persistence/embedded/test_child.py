@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from persistence.embedded import DataFolder, child, guard
+from persistence.embedded import DataFolder, child, guard, start_all
 from persistence.errors import SetupError
 from tests.persistence.embedded.starter import Started, start_elsewhere
 
@@ -38,6 +38,18 @@ async def test_sigkill_of_the_parent_leaves_no_orphan(tmp_path: Path) -> None:
     started.starter.kill()
     started.starter.wait(10)
     await all_gone(started)
+
+
+async def test_a_start_right_after_sigkill_has_the_same_addresses(tmp_path: Path) -> None:
+    """The guards may still be stopping the servers: the next start waits for that, and keeps the ports."""
+    started = await asyncio.to_thread(start_elsewhere, tmp_path / "data")
+    kept = (tmp_path / "data" / "ports.json").read_text()
+    started.starter.kill()
+    started.starter.wait(10)
+    async with await start_all(tmp_path / "data") as again:
+        assert not started.left()
+        assert (tmp_path / "data" / "ports.json").read_text() == kept
+        assert str(again.postgres.port) in kept
 
 
 async def test_sigkill_of_the_guards_ends_their_servers(tmp_path: Path) -> None:
