@@ -1,7 +1,6 @@
 """The socket gateway as a Ray actor: one process with its sockets, on Ray's own event loop (uvloop)."""
 
 import asyncio
-import http
 import os
 import uuid
 from typing import Any
@@ -76,7 +75,7 @@ class SocketGateway:
         await self._router.start()
         server = SocketServer(settings, self._router, authenticator)
         await server.start()
-        self._observe = ObservePort({"/metrics": self._metrics_page, "/healthz": self._health_page})
+        self._observe = ObservePort(server.pages())
         self._observed = await self._observe.start(settings.observe_host, settings.observe_port)
         log.info("gateway_listens", gateway=self.name, address=server.address, observe=self._observed)
         return server
@@ -145,11 +144,3 @@ class SocketGateway:
         directory = await named_actor(DIRECTORY)
         version, owners = await directory.slot_map.remote()
         return version, owners
-
-    def _metrics_page(self) -> tuple[http.HTTPStatus, str, str]:
-        return http.HTTPStatus.OK, "text/plain; version=0.0.4", self._metrics.text()
-
-    def _health_page(self) -> tuple[http.HTTPStatus, str, str]:
-        health = self._server.health if self._server is not None else "starting"
-        status = http.HTTPStatus.OK if health == "ok" else http.HTTPStatus.SERVICE_UNAVAILABLE
-        return status, "text/plain", f"{health}\n"

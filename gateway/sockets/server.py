@@ -1,6 +1,7 @@
 """The listening side of a gateway process: accepts, counts and caps sockets, and sends them away."""
 
 import asyncio
+import http
 import random
 import resource
 import socket
@@ -18,6 +19,7 @@ from gateway.sockets.close_codes import CloseCode
 from gateway.sockets.connection import Connection
 from gateway.sockets.limits import SocketLimits
 from gateway.sockets.metrics import Metrics
+from gateway.sockets.observe import Page
 from gateway.sockets.settings import SocketSettings
 from gateway.sockets.wheel import Wheel
 from persistence.errors import SetupError
@@ -211,6 +213,19 @@ class SocketServer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task_failed", error=repr(error)[:300])
 
+    def pages(self) -> dict[str, Page]:
+        """What the observe port shows: the metrics, and 503 unless all is well."""
+
+        def healthz() -> tuple[http.HTTPStatus, str, str]:
+            well = self.health == "ok"
+            status = http.HTTPStatus.OK if well else http.HTTPStatus.SERVICE_UNAVAILABLE
+            return status, "text/plain", f"{self.health}\n"
+
+        def metrics() -> tuple[http.HTTPStatus, str, str]:
+            return http.HTTPStatus.OK, "text/plain; version=0.0.4", self.metrics.text()
+
+        return {"/healthz": healthz, "/metrics": metrics}
+
     # Going away.
 
     def revoke(self, student: str) -> int:
@@ -279,11 +294,13 @@ def _tls(settings: SocketSettings) -> ssl.SSLContext | None:
 
 
 def _listen(settings: SocketSettings) -> socket.socket:
+    listening: socket.socket | None = None
     try:
         family, kind, number, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, number)
+        listening.setblocking(False)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if settings.reuse_port:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -292,8 +309,9 @@ def _listen(settings: SocketSettings) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.limits.send_buffer_bytes)
         listening.bind(address)
         listening.listen(settings.backlog)
-        listening.setblocking(False)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         raise SetupError(
             f"cannot listen on {settings.host}:{settings.port} ({error}); choose another port"
         ) from error

@@ -120,10 +120,23 @@ class Raw:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a message the proper way."""
-        if self.protocol == JSON:
-            self.write(frame(TEXT, json.dumps(message).encode()))
+        packed = self.packed(message)
+        if isinstance(packed, str):
+            self.write(frame(TEXT, packed.encode()))
         else:
-            self.write(frame(BINARY, msgpack.packb(message)))
+            self.write(frame(BINARY, packed))
+
+    def packed(self, message: dict[str, Any]) -> str | bytes:
+        """A message as this protocol writes it."""
+        if self.protocol == JSON:
+            return json.dumps(message)
+        packed: bytes = msgpack.packb(message)
+        return packed
+
+    def unpacked(self, payload: str | bytes) -> dict[str, Any]:
+        """A message as this protocol writes it, read by another library than the gateway's."""
+        said: dict[str, Any] = json.loads(payload) if self.protocol == JSON else msgpack.unpackb(payload)
+        return said
 
     async def response(self) -> tuple[int, str]:
         """Status and head of the HTTP answer, or (0, "") if the server just closed."""
@@ -155,7 +168,7 @@ class Raw:
             if opcode in (PING, PONG):
                 continue
             assert opcode == (TEXT if self.protocol == JSON else BINARY)
-            said: dict[str, Any] = json.loads(payload) if opcode == TEXT else msgpack.unpackb(payload)
+            said = self.unpacked(payload)
             if kind is None or said.get("type") == kind:
                 return said
 
