@@ -83,7 +83,7 @@ def routes() -> list[Route]:
         Route("GET", "/v1/courses", student, listed, "The student's courses, by id", CourseList, query=Page),
         Route(
             "GET",
-            "/v1/courses/{id}",
+            "/v1/courses/{course}",
             student,
             page,
             "A course with its items and the student's progress",
@@ -92,7 +92,7 @@ def routes() -> list[Route]:
         ),
         Route(
             "GET",
-            "/v1/courses/{id}/progress",
+            "/v1/courses/{course}/progress",
             student,
             course_progress,
             "The student's progress in a course",
@@ -147,7 +147,7 @@ async def course_progress(call: Call) -> CourseProgress:
 
 
 async def _granted(call: Call) -> Access:
-    granted = await courses.access(call.deps.postgres, call.student, call.path_id("id"))
+    granted = await courses.access(call.deps.postgres, call.student, call.path_id("course"))
     if granted is None:
         raise not_found()
     return granted

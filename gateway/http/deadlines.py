@@ -6,9 +6,10 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.http.problems import of_status
+from gateway.http.problems import HEADERS, of_status
 
 log = structlog.get_logger()
 
@@ -36,6 +37,7 @@ class Connection(RequestHandler):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=limits.idle_s,
             lingering_time=LINGER_S,
+            auto_decompress=False,
             access_log=None,  # type: ignore[arg-type]  # ours knows the route and leaves out the query
         )
         self._limits = limits
@@ -76,9 +78,13 @@ class Connection(RequestHandler):
         log.info("request_unreadable", status=status, reason=type(exc).__name__, remote=request.remote)
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("the answer has begun and cannot be taken back")
-        response = of_status(status).response()
-        response.force_close()
-        return response
+        # A verb nobody knows is a method that is not allowed (H6); so looks TLS on this port.
+        is_verb = isinstance(exc, BadHttpMethod)
+        problem = of_status(405, {"Allow": "GET,HEAD,POST"}) if is_verb else of_status(status)
+        answer = problem.response()
+        answer.headers.update({**HEADERS, **problem.headers})
+        answer.force_close()
+        return answer
 
     def _wait_for_headers(self) -> None:
         self._headers_timer = self._loop.call_later(self._limits.headers_s, self._too_slow)

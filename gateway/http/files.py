@@ -77,7 +77,7 @@ class Files:
         for name in OPEN_FOLDERS:
             for file in (self._folder / name).rglob("*"):
                 relative = PurePosixPath(file.relative_to(self._folder))
-                if _may_be_read(relative) and file.is_file():
+                if _may_be_read(relative) and _is_inside(file, self._folder):
                     yield f"/{relative}", file
         for url, name in NAMED.items():
             for file in (self._folder / name, self._folder / "views" / name):
@@ -95,8 +95,13 @@ class Files:
         modules = self._folder / "node_modules"
         for url, name in allowed.items():
             file = modules / name
-            if url.startswith("/vendor/") and file.suffix in TYPES and ".." not in file.parts:
+            if url.startswith("/vendor/") and file.suffix in TYPES and _is_inside(file, modules):
                 yield url, file
+
+
+def _is_inside(file: Path, folder: Path) -> bool:
+    """Whether it is a file and really lies in the folder, links followed."""
+    return file.is_file() and file.resolve().is_relative_to(folder.resolve())
 
 
 def _may_be_read(path: PurePosixPath) -> bool:

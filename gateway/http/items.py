@@ -25,7 +25,7 @@ def routes() -> list[Route]:
     return [
         Route(
             "GET",
-            "/v1/items/{id}",
+            "/v1/items/{item}",
             Who.STUDENT,
             page,
             "An item and the student's progress",
@@ -37,7 +37,7 @@ def routes() -> list[Route]:
 
 async def page(call: Call) -> ItemPage:
     """An item the student may read."""
-    item = await items.open_for(call.deps.postgres, call.student, call.path_id("id"))
+    item = await items.open_for(call.deps.postgres, call.student, call.path_id("item"))
     if item is None:
         raise not_found()
     return ItemPage(

@@ -12,6 +12,16 @@ from persistence.errors import PlayheadError
 CONTENT_TYPE = "application/problem+json"
 
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Server": "playhead",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On every answer that does not say otherwise: nothing of a student is kept by anybody (H15, S9)."""
+
+
 class ProblemDocument(msgspec.Struct, frozen=True):
     """A problem as it is sent. `code` is for programs, `detail` for the developer who reads it."""
 

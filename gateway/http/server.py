@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.http import courses, health, items, media, openapi, pages, progress, sign_in, tickets
 from gateway.http.deadlines import ConnectionLimits, connection_factory
 from gateway.http.deps import Deps
-from gateway.http.problems import Problem, not_found, of_status, unauthorized, unavailable
+from gateway.http.problems import HEADERS, Problem, not_found, of_status, unauthorized, unavailable
 from gateway.http.routes import Call, Route, Who
 from gateway.http.settings import WebSettings
 from gateway.tokens import Identity, TokenRefused
@@ -24,14 +24,6 @@ log = structlog.get_logger()
 S = TypeVar("S", bound=msgspec.Struct)
 
 ROUTE = web.RequestKey("playhead_route", Route)
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""On every answer that does not say otherwise: nothing of a student is kept by anybody (H15, S9)."""
 
 
 def routes() -> list[Route]:
@@ -93,6 +85,11 @@ class WebServer:
         )
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
+
+    @property
+    def listening(self) -> bool:
+        """Whether new connections are taken."""
+        return self._server is not None and self._server.is_serving()
 
     @property
     def connections(self) -> int:
@@ -261,6 +258,9 @@ def _read_query(request: web.Request, kind: type[S]) -> S:
 
 async def _read_body(request: web.Request, kind: type[S], settings: WebSettings) -> S:
     """The body as a struct. Raises a 415, 413, 408, 400 or 422."""
+    if "Content-Encoding" in request.headers:
+        # Nothing here is worth packing, and what is never unpacked cannot burst (H3).
+        raise Problem(415, "unsupported_media_type", "Send the body without a Content-Encoding.")
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
         raise Problem(415, "unsupported_media_type", "Send Content-Type: application/json in UTF-8.")

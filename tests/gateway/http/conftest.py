@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest_asyncio
+from multidict import CIMultiDict
 
 from gateway.http.deps import Deps, open_deps
 from gateway.http.server import WebServer, make_app
@@ -47,7 +48,7 @@ class Web:
         self, method: str, path: str, *, student: str | None = None, headers: Any = None, **more: Any
     ) -> Answer:
         """One request, as a student or as nobody."""
-        sent = dict(headers or {})
+        sent = CIMultiDict(headers or {})
         if student is not None:
             sent["Authorization"] = f"Bearer {self.token(student)}"
         url = f"http://{self.host}:{self.port}{path}"

@@ -1,0 +1,58 @@
+"""openapi.json is valid, has every route, and answers are what it says."""
+
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from gateway.http.server import routes
+from tests.gateway.http.conftest import Web
+
+
+async def document(web: Web) -> Any:
+    return (await web.ask("GET", "/openapi.json")).json
+
+
+async def test_the_document_is_valid_and_has_every_route(web: Web) -> None:
+    found = await document(web)
+    validate(found)
+    in_document = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
+    assert in_document == {(route.method, route.template) for route in routes()}
+    operations = [operation for methods in found["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+
+
+async def test_the_document_says_where_a_token_is_needed(web: Web) -> None:
+    paths = (await document(web))["paths"]
+    assert paths["/v1/courses"]["get"]["security"] == [{"bearer": []}]
+    assert paths["/v1/sign-in"]["post"]["security"] == []
+    assert {"401", "404"} <= paths["/v1/items/{item}"]["get"]["responses"].keys()
+    assert [parameter["name"] for parameter in paths["/v1/courses"]["get"]["parameters"]] == [
+        "after",
+        "limit",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("/v1/courses", "/v1/courses"),
+        ("/v1/courses/{course}", "/v1/courses/systems"),
+        ("/v1/courses/{course}/progress", "/v1/courses/systems/progress"),
+        ("/v1/items/{item}", "/v1/items/intro"),
+        ("/v1/progress/{item}", "/v1/progress/intro"),
+        ("/healthz", "/healthz"),
+        ("/readyz", "/readyz"),
+        ("/.well-known/jwks.json", "/.well-known/jwks.json"),
+    ],
+)
+async def test_answers_are_what_the_document_says(web: Web, template: str, path: str) -> None:
+    found = await document(web)
+    schema = found["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    schema = schema | {"components": found["components"]}
+    answer = await web.ask("GET", path, student="mira")
+    assert answer.status == 200
+    OAS31Validator(schema).validate(answer.json)
+    with pytest.raises(Exception, match="required property"):
+        OAS31Validator(schema).validate({})
