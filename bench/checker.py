@@ -5,6 +5,7 @@ be judged the moment it arrives. What is wrong goes to `Faults`; times go to `Sa
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,21 +15,26 @@ from persistence.sessions import StoredSession
 
 Message = dict[str, Any]
 
-FAULTS_KEPT = 50
+FAULTS_KEPT = 10
 
 
 @dataclass(slots=True)
 class Faults:
-    """What was wrong: all are counted, the first ones kept in words."""
+    """What was wrong: all are counted by kind, the first ones of each kept in words."""
 
-    total: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     kept: list[str] = field(default_factory=list)
 
-    def add(self, who: str, what: str) -> None:
-        """Note a wrong or missing answer to a student's device."""
-        self.total += 1
-        if len(self.kept) < FAULTS_KEPT:
-            self.kept.append(f"{who}: {what}")
+    @property
+    def total(self) -> int:
+        """How many."""
+        return self.kinds.total()
+
+    def add(self, kind: str, who: str, what: str) -> None:
+        """Note a wrong or missing answer to a student's device; `kind` is what it is counted as."""
+        self.kinds[kind] += 1
+        if self.kinds[kind] <= FAULTS_KEPT:
+            self.kept.append(f"{kind}: {who}: {what}")
 
 
 @dataclass(slots=True)
@@ -103,9 +109,9 @@ class StudentCheck:
             # A shard that started anew has forgotten what was not durable; it is sent again (P27).
             self._heard[device].applied = min(self._heard[device].applied, message["from_seq"] - 1)
         elif kind == "rejected":
-            self._wrong(device, f"seq {message['seq']} was rejected as {message['code']}")
+            self._wrong("refusal", device, f"seq {message['seq']} was rejected as {message['code']}")
         elif kind == "error":
-            self._wrong(device, f"a frame was refused as {message['code']}: {message['message']}")
+            self._wrong("refusal", device, f"a frame was refused as {message['code']}: {message['message']}")
 
     @property
     def durable(self) -> bool:
@@ -124,22 +130,27 @@ class StudentCheck:
             if lost:
                 first = min(heard.applied, heard.durable) + 1
                 self._wrong(
+                    "lost update",
                     device,
                     f"{lost} updates lost from seq {first} on ({self._step_of(heard, first)}): "
                     f"applied {heard.applied}, durable {heard.durable}, sent {len(heard.sent)}",
                 )
             if missing := self._missing(heard):
-                self._wrong(device, f"the last head never came: {missing}")
+                self._wrong("lost head", device, f"the last head never came: {missing}")
 
     def _welcome(self, device: int, message: Message) -> None:
         heard = self._heard[device]
         if (message["student"], message["device"]) != (self.script.student, self.script.devices[device]):
-            self._wrong(device, f"welcomed as {message['student']} on {message['device']}")
+            self._wrong("welcome", device, f"welcomed as {message['student']} on {message['device']}")
         for name in ("applied_seq", "durable_seq"):
             if message[name] > len(heard.sent):
-                self._wrong(device, f"welcome says {name} {message[name]}, sent were {len(heard.sent)}")
+                self._wrong(
+                    "welcome", device, f"welcome says {name} {message[name]}, sent were {len(heard.sent)}"
+                )
         if message["durable_seq"] < heard.durable:
-            self._wrong(device, f"welcome says durable {message['durable_seq']}, it was {heard.durable}")
+            self._wrong(
+                "welcome", device, f"welcome says durable {message['durable_seq']}, it was {heard.durable}"
+            )
         heard.applied = message["applied_seq"]
 
     def _applied(self, device: int, seq: int, at_s: float) -> None:
@@ -161,9 +172,9 @@ class StudentCheck:
     def _watermark(self, device: int, name: str, before: int, seq: int) -> bool:
         sent = len(self._heard[device].sent)
         if seq > sent:
-            self._wrong(device, f"{name} {seq}, but only {sent} were sent")
+            self._wrong("acknowledgement too far", device, f"{name} {seq}, but only {sent} were sent")
         elif seq < before:
-            self._wrong(device, f"{name} went back from {before} to {seq}")
+            self._wrong("acknowledgement back", device, f"{name} went back from {before} to {seq}")
         else:
             return True
         return False
@@ -171,7 +182,9 @@ class StudentCheck:
     def _head(self, device: int, head: Message, at_s: float) -> None:
         heard = self._heard[device]
         if head["item"] != self.script.item:
-            self._wrong(device, f"a head of {head['item']}, which this student does not watch")
+            self._wrong(
+                "foreign head", device, f"a head of {head['item']}, which this student does not watch"
+            )
             return
         rev, order = head["rev"], self._order(device, head)
         if order is None:
@@ -180,7 +193,11 @@ class StudentCheck:
             self.older_heads += 1
             return
         if order < heard.order:
-            self._wrong(device, f"rev {rev} goes back to {self._where(head)}, rev {heard.rev} was further on")
+            self._wrong(
+                "head back",
+                device,
+                f"rev {rev} goes back to {self._where(head)}, rev {heard.rev} was further on",
+            )
         elif order > heard.order and self.script.steps[order].device != device:
             self._samples.push.append(at_s - self._sent_s[order])
         heard.rev, heard.order, heard.head = rev, max(order, heard.order), head
@@ -193,10 +210,18 @@ class StudentCheck:
         order = self._places.get((head["device"], place_ms))
         if order is None:
             whose = f"student {place_ms % self.mix.unit_ms} of the item (mine is {self._code})"
-            self._wrong(device, f"rev {rev} at {self._where(head)}, never sent; its place is of {whose}")
+            self._wrong(
+                "foreign head",
+                device,
+                f"rev {rev} at {self._where(head)}, never sent; its place is of {whose}",
+            )
             return None
         if self._known(device, rev, order) != order:
-            self._wrong(device, f"rev {rev} at {self._where(head)}, but before it stood for another update")
+            self._wrong(
+                "two heads of one revision",
+                device,
+                f"rev {rev} at {self._where(head)}, but before it stood for another update",
+            )
             return None
         return order
 
@@ -231,15 +256,19 @@ class StudentCheck:
     def _where(self, head: Message) -> str:
         return f"{head['position_ms']} ms on {head['device'] or 'no device'}"
 
-    def _wrong(self, device: int, what: str) -> None:
-        self._faults.add(f"student {self.script.number} on {self.script.devices[device]}", what)
+    def _wrong(self, kind: str, device: int, what: str) -> None:
+        self._faults.add(kind, f"student {self.script.number} on {self.script.devices[device]}", what)
 
 
 def check_stored(script: Script, stored: StoredSession, faults: Faults) -> None:
     """Compare what is at rest of a student with what was sent."""
     who, end = f"student {script.number} in Postgres", ending(script)
     if [row.item for row in stored.progress] != [script.item]:
-        faults.add(who, f"has progress in {[row.item for row in stored.progress]}, expected [{script.item}]")
+        faults.add(
+            "final row",
+            who,
+            f"has progress in {[row.item for row in stored.progress]}, expected [{script.item}]",
+        )
         return
     row = stored.progress[0]
     found: dict[str, object] = {
@@ -258,7 +287,7 @@ def check_stored(script: Script, stored: StoredSession, faults: Faults) -> None:
     }
     for name, value in expected.items():
         if found[name] != value:
-            faults.add(who, f"{name} is {found[name]}, expected {value}")
+            faults.add("final row", who, f"{name} is {found[name]}, expected {value}")
     _check_watermarks(script, stored, who, faults)
 
 
@@ -267,7 +296,9 @@ def _check_watermarks(script: Script, stored: StoredSession, who: str, faults: F
     kept = {row.device: row.durable_seq for row in stored.devices}
     for device, seq in last.items():
         if kept.get(device, 0) != seq:
-            faults.add(who, f"durable_seq of {device} is {kept.get(device, 0)}, expected {seq}")
+            faults.add(
+                "final watermark", who, f"durable_seq of {device} is {kept.get(device, 0)}, expected {seq}"
+            )
 
 
 def _last_seqs(script: Script) -> dict[str, int]:

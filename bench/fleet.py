@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(figures.plain(), indent=1) + "\n")
     if options.markdown is not None:
         options.markdown.write_text(report.markdown(figures) + "\n")
-    return 1 if figures.faults_total else 0
+    return 1 if figures.faults.total else 0
 
 
 def _mix(options: argparse.Namespace) -> Mix:
@@ -129,7 +129,7 @@ class _Run:
             result = await loaders.settle(time.monotonic() + SETTLE_S, self._scratch)
         async with self._step("compare with Postgres"):
             await self._check_stored(result.faults)
-        restarts = await self._server.restarts()
+        actors = await self._server.actors()
         await loaders.order("leave")
         costs = report.Costs(
             idle=idle[0],
@@ -140,7 +140,7 @@ class _Run:
             memory_connected=memory_connected,
             memory_end=memory_end,
         )
-        return self._figures(result, costs, restarts)
+        return self._figures(result, costs, actors)
 
     @contextlib.asynccontextmanager
     async def _phase_of(self, meter: Meter, name: str) -> AsyncIterator[list[report.Phase]]:
@@ -171,7 +171,7 @@ class _Run:
         async for number, found in stored(self._server.postgres, self._mix):
             check_stored(script(self._mix, number), found, faults)
 
-    def _figures(self, result: Result, costs: report.Costs, restarts: int) -> report.Figures:
+    def _figures(self, result: Result, costs: report.Costs, actors: dict[str, Any]) -> report.Figures:
         settings = self._server.settings
         return report.Figures(
             seed=self._mix.seed,
@@ -188,10 +188,9 @@ class _Run:
             frames_in=result.frames_in,
             bytes_in=result.bytes_in,
             older_heads=result.older_heads,
-            restarts=restarts,
             closes=dict(result.closes),
-            faults_total=result.faults.total,
-            faults=result.faults.kept,
+            faults=result.faults,
+            actors=actors,
         )
 
     def _orders(self) -> list[Orders]:

@@ -194,7 +194,9 @@ class Loader:
 
     def _fault(self, device: LeanDevice, what: str) -> None:
         check = self.checks[device.number]
-        self.faults.add(f"student {device.number} on {check.script.devices[device.index]}", what)
+        self.faults.add(
+            "connection", f"student {device.number} on {check.script.devices[device.index]}", what
+        )
 
     # Devices speak.
 

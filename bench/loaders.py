@@ -44,7 +44,7 @@ class Result:
         for name in ("updates", "connected", "frames_in", "bytes_in", "frames_out", "older_heads", "cpu_s"):
             setattr(self, name, getattr(self, name) + part[name])
         self.closes.update(part["closes"])
-        self.faults.total += part["faults"]["total"]
+        self.faults.kinds.update(part["faults"]["kinds"])
         self.faults.kept += part["faults"]["kept"]
         for name, data in part["times"].items():
             self.times.setdefault(name, array("d")).frombytes(data)

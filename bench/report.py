@@ -1,11 +1,13 @@
 """What a run of the fleet says: the figures, the goals beside them, and the table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from bench.checker import Faults
 
 KIB = 1024
 
@@ -66,7 +68,8 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything one run measured. `times` are named as in `Loader.result`."""
+    """Everything one run measured. `times` are named as in `Loader.result`, `actors` is what they say of
+    themselves at the end (`Directory.stats`)."""
 
     seed: int
     students: int
@@ -82,10 +85,14 @@ class Figures:
     frames_in: int
     bytes_in: int
     older_heads: int
-    restarts: int
     closes: Mapping[str, int]
-    faults_total: int
-    faults: list[str] = field(default_factory=list)
+    faults: Faults
+    actors: Mapping[str, Any]
+
+    @property
+    def restarts(self) -> int:
+        """How often an actor was started again."""
+        return sum(actor["restarts"] for actor in self.actors.values())
 
     @property
     def updates_per_s(self) -> float:
@@ -137,7 +144,7 @@ def rows(figures: Figures) -> list[Row]:
     return [
         Row("students / connections", f"{figures.students} / {figures.connections}"),
         Row("updates", f"{figures.updates} in {_s(figures.costs.window)} = {figures.updates_per_s:.0f}/s"),
-        Row("wrong or lost", str(figures.faults_total), "0", figures.faults_total > 0),
+        Row("wrong or lost", str(figures.faults.total), "0", figures.faults.total > 0),
         *_cpu(figures),
         Row("handshake to head", _ms(times["opening"])),
         _latency("ack: send to applied", times["ack"], ACK_S),
@@ -224,10 +231,10 @@ def show(figures: Figures, console: Console) -> None:
         goal = f"[red]{row.goal} missed[/]" if row.missed else row.goal
         table.add_row(row.name, row.measured, goal)
     console.print(table)
-    for fault in figures.faults:
+    for fault in figures.faults.kept:
         console.print(f"[red]wrong:[/] {fault}", soft_wrap=True)
-    if figures.faults_total > len(figures.faults):
-        console.print(f"[red]and {figures.faults_total - len(figures.faults)} more[/]")
+    for kind, count in figures.faults.kinds.items():
+        console.print(f"[red]{count} × {kind}[/]")
 
 
 def markdown(figures: Figures) -> str:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.meter import Meter
 from bench.plan import VERSION, Mix
@@ -63,10 +64,10 @@ class Server:
         named |= dict.fromkeys(self.embedded.guard_pids, "guards")
         return Meter(os.getpid(), named)
 
-    async def restarts(self) -> int:
-        """How many actors were started again."""
-        stats = await self.running.stats()
-        return sum(actor["restarts"] for actor in stats["actors"].values())
+    async def actors(self) -> dict[str, Any]:
+        """What every actor says of itself, and how often it was started again."""
+        actors: dict[str, Any] = (await self.running.stats())["actors"]
+        return actors
 
 
 @contextlib.asynccontextmanager

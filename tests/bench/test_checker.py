@@ -293,8 +293,9 @@ def test_a_missing_row_and_a_short_watermark_are_faults() -> None:
     assert "has progress in []" in faults.kept[1]
 
 
-def test_only_the_first_faults_are_kept_in_words() -> None:
+def test_only_the_first_faults_of_a_kind_are_kept_in_words() -> None:
     faults = Faults()
     for n in range(1000):
-        faults.add("somebody", f"fault {n}")
-    assert faults.total == 1000 and len(faults.kept) == 50
+        faults.add("foreign head" if n % 2 else "lost update", "somebody", f"fault {n}")
+    assert faults.total == 1000 and len(faults.kept) == 20
+    assert faults.kinds == {"foreign head": 500, "lost update": 500}
