@@ -110,17 +110,25 @@ def _drive(steps: Generator[float, None, Encoded], on_progress: OnProgress | Non
         steps.close()
 
 
-def remote_transcode() -> Any:
-    """`transcode` as a Ray task: it streams the fraction done, and the `Encoded` last.
+def steps_of(source: Path | Lecture, out_dir: Path) -> Generator[float, None, Encoded]:
+    """The steps that encode a file or draw a lecture."""
+    if isinstance(source, Path):
+        return transcode_steps(source, out_dir)
+    return lecture_steps(source, out_dir)
 
-    `source` and `out_dir` are paths of the node it runs on. A task that dies with its node is run again.
+
+def remote_encode() -> Any:
+    """`steps_of` as a Ray task: it streams the fraction done, and the `Encoded` last.
+
+    Paths are those of the node it runs on. A task that dies with its node is run again; cancelling it, or
+    its worker's death, ends ffmpeg.
     """
     import ray
 
-    def transcode_task(source: str, out_dir: str) -> Generator[float | Encoded, None, None]:
-        yield (yield from transcode_steps(Path(source), Path(out_dir)))
+    def encode(source: Path | Lecture, out_dir: Path) -> Generator[float | Encoded, None, None]:
+        yield (yield from steps_of(source, out_dir))
 
-    return ray.remote(num_cpus=1, max_retries=2)(transcode_task)
+    return ray.remote(num_cpus=1, max_retries=2)(encode)
 
 
 def ladder(width: int, height: int) -> tuple[int, ...]:

@@ -3,15 +3,16 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from actors import lecture as drawing
+from actors.ffmpeg import TranscodeError
 from actors.lecture import Lecture
-from actors.transcode import Encoded, lecture_steps, read_encoded, transcode_steps
+from actors.transcode import Encoded, read_encoded, remote_encode, steps_of
 from actors.transcode import Rendition as EncodedRendition
 from gateway.demo_course import CONTENT, COURSE, ITEMS, STUDENTS, DemoItem
 from persistence import courses, items, students
@@ -65,11 +66,13 @@ async def prepare(
     video: Path | None = None,
     on_progress: OnProgress = _quiet,
     lectures: Sequence[DemoItem] = ITEMS,
+    in_cluster: bool = False,
 ) -> list[Prepared]:
     """Encode the demo's lectures, or take them from `media_folder` where they are already.
 
-    Needs no server, so it may run while they start. `video` takes the place of the first lecture; the
-    SHA-256 of a file is its version. Cancelling ends ffmpeg. Raises `TranscodeError`.
+    Needs no server, so it may run while they start; `in_cluster` makes each a task of the Ray cluster this
+    process is attached to, whose nodes share `media_folder`. `video` takes the place of the first lecture;
+    the SHA-256 of a file is its version. Cancelling ends ffmpeg. Raises `TranscodeError`.
     """
     total_s = sum(item.lecture.duration_s for item in lectures)
     done_s, prepared = 0, []
@@ -79,22 +82,31 @@ async def prepare(
         def advance(fraction: float, begun_s: int = done_s, item: DemoItem = item) -> None:
             on_progress(ENCODE, (begun_s + fraction * item.lecture.duration_s) / total_s)
 
-        prepared.append(await _prepare_one(media_folder, item, source, advance))
+        prepared.append(await _prepare_one(media_folder, item, source, advance, in_cluster))
         done_s += item.lecture.duration_s
     on_progress(ENCODE, 1.0)
     return prepared
 
 
 async def _prepare_one(
-    media_folder: Path, item: DemoItem, video: Path | None, on_progress: Callable[[float], None]
+    media_folder: Path,
+    item: DemoItem,
+    video: Path | None,
+    on_progress: Callable[[float], None],
+    in_cluster: bool,
 ) -> Prepared:
     version = await asyncio.to_thread(_version_of_file, video) if video else _version_of_lecture(item.lecture)
     folder = media_folder / version
     encoded = read_encoded(folder)
     if encoded is None:
-        steps = transcode_steps(video, folder) if video else lecture_steps(item.lecture, folder)
-        encoded = await _in_thread(steps, on_progress)
+        run = _in_cluster if in_cluster else _in_thread
+        encoded = await run(*_absolute(video or item.lecture, folder), on_progress)
     return Prepared(item, _title(video) if video else item.title, version, folder, encoded)
+
+
+def _absolute(source: Path | Lecture, folder: Path) -> tuple[Path | Lecture, Path]:
+    """Source and folder as they are called from any working directory."""
+    return source.absolute() if isinstance(source, Path) else source, folder.absolute()
 
 
 def _title(video: Path) -> str:
@@ -114,8 +126,9 @@ def _version_of_lecture(lecture: Lecture) -> str:
     return f"g{hashlib.sha256((ENCODING + ''.join(drawn)).encode()).hexdigest()[:24]}"
 
 
-async def _in_thread(steps: Generator[float, None, Encoded], on_progress: Callable[[float], None]) -> Encoded:
-    """Run the steps beside the loop; cancelled, they are closed (which kills ffmpeg) before this returns."""
+async def _in_thread(source: Path | Lecture, folder: Path, on_progress: Callable[[float], None]) -> Encoded:
+    """Encode beside the loop; cancelled, the steps are closed (which kills ffmpeg) before this returns."""
+    steps = steps_of(source, folder)
     loop, stop = asyncio.get_running_loop(), threading.Event()
 
     def drive() -> Encoded | None:
@@ -138,6 +151,23 @@ async def _in_thread(steps: Generator[float, None, Encoded], on_progress: Callab
         raise
     assert encoded is not None, "only a cancelled run ends without a result"
     return encoded
+
+
+async def _in_cluster(source: Path | Lecture, folder: Path, on_progress: Callable[[float], None]) -> Encoded:
+    """Encode as a Ray task, which may find a node with more time than this one."""
+    import ray  # here, so that encoding without a cluster does not wait for it
+
+    running = remote_encode().remote(source, folder)
+    try:
+        async for reference in running:
+            said: float | Encoded = await reference
+            if isinstance(said, Encoded):
+                return said
+            on_progress(said)
+    except asyncio.CancelledError:
+        ray.cancel(running)
+        raise
+    raise TranscodeError("the encoding task ended without a result; start it again")
 
 
 async def register(

@@ -17,7 +17,6 @@ from actors.transcode import (
     lecture_steps,
     make_lecture,
     read_encoded,
-    remote_transcode,
     transcode,
     transcode_steps,
 )
@@ -308,10 +307,6 @@ def test_the_steps_of_a_video_end_with_the_result(made: tuple[Path, Encoded], tm
         while True:
             assert 0 <= next(steps) <= 1
     assert end.value.value == read_encoded(tmp_path / "out")
-
-
-def test_remote_transcode_is_a_ray_task() -> None:
-    assert hasattr(remote_transcode(), "remote")
 
 
 def test_no_text_of_a_lecture_is_a_command_of_the_script() -> None:

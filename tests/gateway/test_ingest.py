@@ -2,14 +2,16 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import ray
 
 from actors.ffmpeg import TranscodeError
-from gateway import ingest
+from gateway import cluster, ingest
 from gateway.demo_course import COURSE
 from persistence import courses, items
 from persistence.embedded import Embedded
@@ -19,6 +21,20 @@ from persistence.migrate import migrate
 from persistence.objects import ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from tests.gateway.demo_lectures import LECTURES
+
+
+@pytest.fixture(scope="module")
+def attached() -> Iterator[None]:
+    """This process in a Ray cluster: the one other tests of this run have started, or one of our own."""
+    if ray.is_initialized():
+        yield
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = cluster.start("127.0.0.1", port)
+    yield
+    cluster.stop(own)
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +160,26 @@ async def test_cancelling_ends_ffmpeg_and_leaves_nothing_half_made(tmp_path: Pat
     with pytest.raises(asyncio.CancelledError):
         await task
     assert list((tmp_path / "media").iterdir()) == []
+
+
+async def test_a_lecture_and_a_file_are_encoded_by_tasks_of_the_cluster(
+    attached: None, media_folder: Path, tmp_path: Path
+) -> None:
+    fractions: list[float] = []
+    [lecture] = await ingest.prepare(
+        tmp_path / "media",
+        None,
+        lambda _, fraction: fractions.append(fraction),
+        LECTURES[:1],
+        in_cluster=True,
+    )
+    assert fractions == sorted(fractions) and len(set(fractions)) > 2
+    [here] = await ingest.prepare(media_folder, lectures=LECTURES[:1])
+    assert lecture.version == here.version and lecture.encoded.duration_ms == here.encoded.duration_ms
+    video = lecture.folder / "plain.mp4"
+    [own] = await ingest.prepare(tmp_path / "media", video, lectures=LECTURES[:1], in_cluster=True)
+    assert [rendition.name for rendition in own.encoded.renditions] == ["360p"]
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video")
+    with pytest.raises(TranscodeError, match=r"notes\.mp4 cannot be read as a video"):
+        await ingest.prepare(tmp_path / "media", text, lectures=LECTURES[:1], in_cluster=True)
