@@ -10,6 +10,7 @@ import structlog
 from gateway.http.deps import Deps, open_deps
 from gateway.http.server import WebServer, make_app
 from gateway.http.settings import WebSettings
+from gateway.logs import set_up_logs
 
 log = structlog.get_logger()
 
@@ -18,6 +19,7 @@ class WebGateway:
     """One web gateway. Created by the directory, which calls `start` again after a restart."""
 
     def __init__(self, name: str, settings: WebSettings) -> None:
+        set_up_logs(for_people=False)
         self.name = name
         self.settings = settings
         self._starting = asyncio.Lock()
