@@ -211,7 +211,9 @@ class Shard:
 
     def _push(self, turn: Turn) -> None:
         for gateway, outcomes in turn.outcomes.items():
-            lane = self._lanes.get(gateway) or self._open_lane(gateway)
+            lane = self._lanes.get(gateway)
+            if lane is None:  # an empty lane is falsy
+                lane = self._open_lane(gateway)
             with contextlib.suppress(LaneFull):
                 # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
                 for outcome in outcomes:
