@@ -59,9 +59,10 @@ class Lane(Generic[T]):
         """Queue an item. Raises `LaneFull` at capacity."""
         if len(self._waiting) >= self._capacity:
             raise LaneFull(f"{len(self._waiting)} items wait for an actor that does not answer; try later")
+        if not self._waiting:
+            self._settled.clear()
+            self._ready.set()
         self._waiting.append(item)
-        self._settled.clear()
-        self._ready.set()
 
     def nudge(self) -> None:
         """Send a batch soon even if nothing waits: an empty batch asks the actor whether it still knows us."""

@@ -21,6 +21,7 @@ from gateway.sockets.limits import SocketLimits
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.observe import Page
 from gateway.sockets.settings import SocketSettings
+from gateway.sockets.stream import SocketStream
 from gateway.sockets.wheel import Wheel
 from persistence.errors import SetupError
 
@@ -50,14 +51,14 @@ class SocketServer:
         self.wheel = Wheel(self.loop)
         self.draining = False
         self._connections_max = _connections_max(settings.limits)
-        self._connections: set[Connection] = set()
+        self._connections: set[SocketStream] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._pending_by_ip: Counter[str] = Counter()
-        self._pending: set[Connection] = set()
+        self._pending: set[SocketStream] = set()
         self._by_student: dict[str, tuple[Connection, ...]] = {}
         self._conns = 0
-        self._dirty: list[Connection] = []
+        self._dirty: list[SocketStream] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
         self._accepting: asyncio.Server | None = None
@@ -127,15 +128,15 @@ class SocketServer:
         self._conns += 1
         return Connection(self, self._conns)
 
-    # What connections tell (see `Host` in connection.py).
+    # What connections tell (see `Host` in stream.py and connection.py).
 
-    def arrived(self, connection: Connection) -> str | None:
+    def arrived(self, stream: SocketStream) -> str | None:
         """Count a new TCP connection; a text says why it is turned away."""
         self.metrics.accepted += 1
-        self._connections.add(connection)
+        self._connections.add(stream)
         self._empty.clear()
-        self._pending.add(connection)
-        self._pending_by_ip[connection.ip] += 1
+        self._pending.add(stream)
+        self._pending_by_ip[stream.ip] += 1
         per_ip = self.limits.pending_per_ip
         too_many = len(self._connections) > self._connections_max + FDS_RESERVED // 2
         if too_many or len(self._pending) >= self.limits.pending:
@@ -145,7 +146,7 @@ class SocketServer:
         if len(self._connections) > self._connections_max:
             self.metrics.turned_away += 1
             return "Too many connections here; try again."
-        if per_ip is not None and self._pending_by_ip[connection.ip] > per_ip:
+        if per_ip is not None and self._pending_by_ip[stream.ip] > per_ip:
             self.metrics.turned_away += 1
             return "Too many unfinished handshakes from your address; try again."
         return None
@@ -162,19 +163,20 @@ class SocketServer:
         self._by_student[student] = (*others, connection)
         return None
 
-    def left(self, connection: Connection, student: str | None) -> None:
-        """A connection is no longer the student's; with None it is gone altogether."""
-        if student is not None:
-            others = tuple(other for other in self._by_student.get(student, ()) if other is not connection)
-            if others:
-                self._by_student[student] = others
-            else:
-                self._by_student.pop(student, None)
-            return
-        self._connections.discard(connection)
+    def left(self, connection: Connection, student: str) -> None:
+        """A connection is no longer the student's."""
+        others = tuple(other for other in self._by_student.get(student, ()) if other is not connection)
+        if others:
+            self._by_student[student] = others
+        else:
+            self._by_student.pop(student, None)
+
+    def gone(self, stream: SocketStream) -> None:
+        """A TCP connection is closed."""
+        self._connections.discard(stream)
         if not self._connections:
             self._empty.set()
-        self._no_longer_pending(connection)
+        self._no_longer_pending(stream)
         self._accept_again()
 
     def _accept_again(self) -> None:
@@ -183,24 +185,24 @@ class SocketServer:
             self._paused = False
             self.spawn(self._accept())
 
-    def _no_longer_pending(self, connection: Connection) -> None:
-        if connection in self._pending:
-            self._pending.discard(connection)
-            self._pending_by_ip[connection.ip] -= 1
-            if not self._pending_by_ip[connection.ip]:
-                del self._pending_by_ip[connection.ip]
+    def _no_longer_pending(self, stream: SocketStream) -> None:
+        if stream in self._pending:
+            self._pending.discard(stream)
+            self._pending_by_ip[stream.ip] -= 1
+            if not self._pending_by_ip[stream.ip]:
+                del self._pending_by_ip[stream.ip]
             self._accept_again()
 
-    def flush_soon(self, connection: Connection) -> None:
-        """Call `flush` of the connection once at the end of this turn of the loop."""
+    def flush_soon(self, stream: SocketStream) -> None:
+        """Call `flush` of the stream once at the end of this turn of the loop."""
         if not self._dirty:
             self.loop.call_soon(self._flush)
-        self._dirty.append(connection)
+        self._dirty.append(stream)
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
-        for connection in dirty:
-            connection.flush()
+        for stream in dirty:
+            stream.flush()
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run a short task; `stop` ends those that are left."""

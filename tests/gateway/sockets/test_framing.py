@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 
@@ -142,3 +143,45 @@ async def test_p4_a_peers_close_is_echoed_and_what_it_said_before_counts(gateway
     shard = gateway.shards["shard:0"]
     await gateway.settled(lambda: shard.residents["mira"].session.device("phone").applied_seq == 1)
     await gateway.settled(lambda: shard.conns() == [])
+
+
+def ping_text(n: int, padding: int) -> bytes:
+    return json.dumps({"type": "ping", "n": n, "pad": "x" * padding}).encode()
+
+
+def conversation(chance: random.Random) -> tuple[bytes, int]:
+    """Pings of the protocol in frames of all shapes, and how many."""
+    parts, count = [], chance.randint(1, 12)
+    for n in range(count):
+        text = ping_text(n, chance.choice([0, 40, 80, 81, 82, 83, 84, 90, 500, 5000]))
+        shape = chance.choice(["whole", "whole", "whole", "fragments", "roundabout", "pinged"])
+        if shape == "fragments":
+            first, second = sorted(chance.sample(range(len(text)), 2))
+            pieces = [text[:first], text[first:second], text[second:]]
+            parts.append(frame(TEXT, pieces[0], fin=False) + frame(PING, b"between"))
+            parts.append(frame(0, pieces[1], fin=False) + frame(0, pieces[2]))
+        elif shape == "roundabout":  # a length written longer than it has to be
+            masked = frame(TEXT, text)[-len(text) - 4 :]
+            parts.append(bytes((0x81, 0xFF)) + len(text).to_bytes(8, "big") + masked)
+        else:
+            parts.append((frame(10, b"pong") if shape == "pinged" else b"") + frame(TEXT, text))
+    return b"".join(parts), count
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_p4_however_the_bytes_are_cut_the_same_is_heard(gateway: Gateway, seed: int) -> None:
+    chance = random.Random(seed)
+    raw = await gateway.join("mira", "phone", JSON)
+    data, count = conversation(chance)
+    (connection,) = gateway.server._connections
+    cuts = sorted(chance.sample(range(len(data)), min(len(data) - 1, chance.choice([0, 1, 3, 20, 400]))))
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        connection.data_received(data[start:end])  # the very segments, as the kernel might give them
+    assert [(await raw.message("pong"))["n"] for _ in range(count)] == list(range(count))
+    assert gateway.metrics.strikes == 0
+
+
+async def test_p4_what_comes_before_the_answer_is_refused_though_it_is_half_a_frame(gateway: Gateway) -> None:
+    raw = await Raw.connect(gateway.address)
+    raw.write(request() + b"\x82")
+    assert (await raw.response())[0] == 400
