@@ -36,6 +36,8 @@ const RATE_BEAT_MS = 1_000;
 /** A paused or stalled player says so this often while on line; it moves nothing. */
 const PRESENCE_MS = 30_000;
 
+const STALL_TOLD_MS = 2_000;
+
 /** Our own head closer than this to where we stand is our own last stop, seen a moment ago. */
 const OWN_SLACK_MS = 3_000;
 
@@ -169,7 +171,7 @@ export class Player extends Emitter {
   choose(position_ms) {
     this.#flushSeek();
     this.#breakSpan("stalled");
-    this.#visit.act("chosen", { position_ms: Math.round(position_ms) });
+    this.#visit.act("chosen", { position_ms: Math.round(position_ms), rate: this.#video.playbackRate });
     this.#floating = false;
     this.#show(position_ms);
   }
@@ -188,6 +190,7 @@ export class Player extends Emitter {
 
   /** Starts the item afresh: nothing covered, place 0. */
   reset() {
+    this.#breakSpan("stalled");
     this.#command("reset", {});
     this.#show(0);
   }
@@ -291,7 +294,7 @@ export class Player extends Emitter {
 
   #listen() {
     const events = {
-      loadedmetadata: () => this.#placed(),
+      loadedmetadata: () => this.#loaded(),
       play: () => this.#nativePlay(),
       playing: () => this.#moves(),
       pause: () => this.#paused(),
@@ -366,6 +369,13 @@ export class Player extends Emitter {
     this.#wanted_ms ??= this.#tick_at_ms;
   }
 
+  /** New media: go where we were, and on if we were playing (a new source pauses the element silently). */
+  #loaded() {
+    this.#placed();
+    if (this.phase === "stalled" && this.#video.paused) this.#video.play().catch(() => this.#stop("paused"));
+    this.emit("change");
+  }
+
   // ---- positions ----------------------------------------------------------------------------------------
 
   /** Our own positioning: never a user's seek. */
@@ -423,7 +433,8 @@ export class Player extends Emitter {
     const { to_ms, base_rev, mono_ms, cancel } = this.#seek;
     cancel();
     this.#seek = null;
-    this.#visit.act("sought", { position_ms: to_ms }, { base_rev, at_mono: mono_ms });
+    const fields = { position_ms: to_ms, rate: this.#video.playbackRate };
+    this.#visit.act("sought", fields, { base_rev, at_mono: mono_ms });
     this.emit("change");
   }
 
@@ -539,11 +550,14 @@ export class Player extends Emitter {
     this.emit("change");
   }
 
-  #present() {
+  /** A short stall, or a seek under way, is not worth telling: others would see the play stop and go on. */
+  #present(wait_ms = STALL_TOLD_MS) {
     this.#cancelPresence();
     if (this.phase !== "idle" && this.phase !== "stalled") return;
-    const state = this.phase === "stalled" ? "stalled" : this.#visit.begun ? "paused" : "idle";
-    this.#client.present(this.#item, state, this.position_ms);
-    this.#cancelPresence = this.#client.time.after(PRESENCE_MS, () => this.#present());
+    this.#cancelPresence = this.#client.time.after(wait_ms, () => {
+      const state = this.phase === "stalled" ? "stalled" : this.#visit.begun ? "paused" : "idle";
+      this.#client.present(this.#item, state, this.position_ms);
+      this.#present(PRESENCE_MS);
+    });
   }
 }

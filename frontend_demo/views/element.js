@@ -1,0 +1,80 @@
+/** Owns how elements are made: no template strings, so nothing a server says can become markup. */
+
+/**
+ * An element. `attributes`: `class`, `on` (listeners by name), `data` (dataset), DOM properties that have no
+ * attribute (`value`, `muted`), and plain attributes; null, undefined and false leave one out.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string | null | false)} children
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) set(element, name, value);
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+function set(element, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (name === "on") {
+    for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+  } else if (name === "data") {
+    Object.assign(element.dataset, value);
+  } else if (name === "value" || name === "muted") {
+    element[name] = value;
+  } else {
+    element.setAttribute(name, value === true ? "" : value);
+  }
+}
+
+/** Sets the text only if it is another one: screen readers and layout are left in peace. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Shows or hides. */
+export function show(element, visible) {
+  if (element.hidden === visible) element.hidden = !visible;
+}
+
+const ICONS = {
+  play: "M8 5.5v13l11-6.5z",
+  pause: "M7.5 5.5h3v13h-3zM13.5 5.5h3v13h-3z",
+  replay: "M12 5.5V2.8L7.5 6.6l4.5 3.8V7.5a5.5 5.5 0 1 1-5.5 5.5h-2A7.5 7.5 0 1 0 12 5.5z",
+  check: "M9.6 16.9 4.9 12.2l1.5-1.5 3.2 3.2 8-8 1.5 1.5z",
+  back: "M14.7 5.3 16.1 6.7 10.8 12l5.3 5.3-1.4 1.4L8 12z",
+  chevron: "M9.3 5.3 7.9 6.7 13.2 12l-5.3 5.3 1.4 1.4L16 12z",
+  phone: "M8 2.5h8A1.5 1.5 0 0 1 17.5 4v16a1.5 1.5 0 0 1-1.5 1.5H8A1.5 1.5 0 0 1 6.5 20V4A1.5 1.5 0 0 1 8 2.5zm.3 2v12.8h7.4V4.5zM11 18.6v1.2h2v-1.2z",
+  tablet: "M6 2.5h12A1.5 1.5 0 0 1 19.5 4v16a1.5 1.5 0 0 1-1.5 1.5H6A1.5 1.5 0 0 1 4.5 20V4A1.5 1.5 0 0 1 6 2.5zm.3 1.8v13.5h11.4V4.3zM11 19v1.2h2V19z",
+  laptop: "M5.5 4.5h13A1.5 1.5 0 0 1 20 6v9.5H4V6a1.5 1.5 0 0 1 1.5-1.5zM5.8 6.3v7.4h12.4V6.3zM2 17h20v.8a1.7 1.7 0 0 1-1.7 1.7H3.7A1.7 1.7 0 0 1 2 17.8z",
+  desktop: "M4 4h16a1.5 1.5 0 0 1 1.5 1.5v10A1.5 1.5 0 0 1 20 17h-6v2h2.5v1.5h-9V19H10v-2H4a1.5 1.5 0 0 1-1.5-1.5v-10A1.5 1.5 0 0 1 4 4zm.3 1.8v9.4h15.4V5.8z",
+  tv: "M3.5 4.5h17A1.5 1.5 0 0 1 22 6v10.5a1.5 1.5 0 0 1-1.5 1.5h-17A1.5 1.5 0 0 1 2 16.5V6a1.5 1.5 0 0 1 1.5-1.5zm.3 1.8v9.9h16.4V6.3zM7 19.3h10v1.4H7z",
+  sound: "M4 9.5v5h3.3l4.7 4v-13l-4.7 4zM14.5 8.2v1.9a2.3 2.3 0 0 1 0 3.8v1.9a4.1 4.1 0 0 0 0-7.6zm0-3.6v1.9a5.8 5.8 0 0 1 0 11v1.9a7.6 7.6 0 0 0 0-14.8z",
+  muted: "M4 9.5v5h3.3l4.7 4v-13l-4.7 4zm16.6.1-1.2-1.2-2.4 2.4-2.4-2.4-1.2 1.2 2.4 2.4-2.4 2.4 1.2 1.2 2.4-2.4 2.4 2.4 1.2-1.2-2.4-2.4z",
+  fullscreen: "M4.5 4.5h6v1.8H6.3v4.2H4.5zm9 0h6v6h-1.8V6.3h-4.2zm-9 9h1.8v4.2h4.2v1.8h-6zm13.2 0h1.8v6h-6v-1.8h4.2z",
+  window: "M9 4.5h1.8v6.3H4.5V9H9zm4.2 0H15V9h4.5v1.8h-6.3zm-8.7 8.7h6.3v6.3H9V15H4.5zm8.7 0h6.3V15H15v4.5h-1.8z",
+  pdf: "M6 2.5h8l4.5 4.5v14.5H6zm7.3 1.8H7.8v15.4h8.9V7.7h-3.4zM9.5 11h5v1.5h-5zm0 3.5h5V16h-5z",
+  quiz: "M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18zm0 1.8a7.2 7.2 0 1 0 0 14.4 7.2 7.2 0 0 0 0-14.4zm-.9 10.6h1.8v1.8h-1.8zM12 7a3.2 3.2 0 0 1 3.2 3.2c0 1.9-2.3 2.2-2.3 4h-1.8c0-2.7 2.3-2.7 2.3-4a1.4 1.4 0 0 0-2.8 0H8.8A3.2 3.2 0 0 1 12 7z",
+  undo: "M9 4.5 3.5 9.3 9 14v-3.7h4.8a3 3 0 0 1 0 6H8v2h5.8a5 5 0 0 0 0-10H9z",
+  link: "M10.6 13.4a1 1 0 0 1 0-1.4l3-3a1 1 0 0 1 1.4 1.4l-3 3a1 1 0 0 1-1.4 0zM8.5 11 6.4 13.1a3.2 3.2 0 0 0 4.5 4.5L13 15.5l1.3 1.3-2.1 2.1a5 5 0 0 1-7.1-7.1L7.2 9.7zm7 2 2.1-2.1a3.2 3.2 0 0 0-4.5-4.5L11 8.5 9.7 7.2l2.1-2.1a5 5 0 0 1 7.1 7.1l-2.1 2.1z",
+  cut: "m4.3 3 16.7 16.7-1.3 1.3L3 4.3zM12 5.5c3.4 0 6.5 1.4 8.7 3.6l-1.3 1.3A10.4 10.4 0 0 0 12 7.3l-.8.1-1.7-1.7c.8-.1 1.6-.2 2.5-.2zM7 6.6l1.4 1.4c-1.4.5-2.7 1.3-3.8 2.4L3.3 9.1A12.3 12.3 0 0 1 7 6.6zm3.9 3.9 2 2-.9-.1c-1.5 0-2.9.6-3.9 1.6l-1.3-1.3a7.3 7.3 0 0 1 4.1-2.2zM12 15.7a1.8 1.8 0 1 1 0 3.6 1.8 1.8 0 0 1 0-3.6z",
+};
+
+/** An icon of 24 units, in the colour of the text; hidden from screen readers. */
+export function icon(name, className = "") {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("class", `icon ${className}`.trim());
+  const path = document.createElementNS(space, "path");
+  path.setAttribute("d", ICONS[name] ?? ICONS.play);
+  path.setAttribute("fill-rule", "evenodd");
+  svg.append(path);
+  return svg;
+}
+
+/** The icon of a kind of device. */
+export function deviceIcon(kind, className) {
+  return icon(["phone", "tablet", "laptop", "desktop", "tv"].includes(kind) ? kind : "laptop", className);
+}

@@ -1,0 +1,58 @@
+/** Owns the pages that have nothing to show: signed out, empty, broken, still loading. */
+
+import { h } from "./element.js";
+import { mark } from "./shell.js";
+
+/** Nobody is signed in. */
+export function signInView(problem) {
+  return h(
+    "main",
+    { id: "main", class: "notice" },
+    mark(),
+    h("h1", { tabindex: "-1" }, problem ? "That link did not work" : "Pick up where you left off"),
+    h(
+      "p",
+      {},
+      problem ? `${problem} ` : "",
+      "Open your sign-in link to continue. It ends with ",
+      h("code", {}, "#sign-in=…"),
+      "; the demo prints one for each device.",
+    ),
+    h("p", { class: "notice__more" }, "What you watched on this device is kept and will be saved when you are back."),
+  );
+}
+
+/** Something is missing or failed. */
+export function problemView(error, again) {
+  const missing = error.status === 404;
+  const away = error.status === 0;
+  const title = missing ? "Nothing here" : away ? "You are offline" : "That did not work";
+  const text = missing
+    ? "This does not exist, or you are not enrolled in it."
+    : away
+      ? "The server cannot be reached. What you watched is kept on this device."
+      : error.message;
+  return h(
+    "section",
+    { class: "notice", role: "alert" },
+    h("h1", { tabindex: "-1" }, title),
+    h("p", {}, text),
+    h(
+      "p",
+      { class: "notice__actions" },
+      again && !missing ? h("button", { class: "button", type: "button", on: { click: again } }, "Try again") : null,
+      h("a", { class: "button button--quiet", href: "#/" }, "All courses"),
+    ),
+  );
+}
+
+/** Nothing yet, and why. */
+export function emptyView(title, text) {
+  return h("section", { class: "notice" }, h("h2", {}, title), h("p", {}, text));
+}
+
+/** Grey shapes of what is coming, so that nothing jumps when it does. */
+export function skeleton(kind, count = 1) {
+  const shapes = Array.from({ length: count }, () => h("div", { class: `skeleton skeleton--${kind}` }));
+  return h("div", { class: `skeletons skeletons--${kind}`, "aria-hidden": "true" }, shapes);
+}
