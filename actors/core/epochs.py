@@ -21,16 +21,11 @@ LOG_MAX = 32
 
 
 class Completion(NamedTuple):
-    """How a pass was completed. `needs_rev`: what a device must have seen besides its own journal."""
+    """How a pass was completed: when, what told it, and whether by a tick of the user."""
 
     at_ms: int
     mark: Mark
-    needs_rev: int = 0
-
-    def known_to(self, run: Run) -> bool:
-        """Whether the run's device knew of it when the run began."""
-        own = run.device == self.mark.device and run.seq >= self.mark.seq
-        return run.base_rev >= (self.needs_rev if own else self.mark.rev)
+    marked: bool = False
 
 
 class Turn(NamedTuple):
@@ -137,7 +132,26 @@ class Epochs:
 
     def enter(self, run: Run, epoch: Epoch) -> None:
         """The run acts in this epoch from now on."""
-        run.epoch, run.viewing, run.replayed_ms = epoch.number, epoch.viewing_of(run), 0
+        run.epoch, run.viewing = epoch.number, epoch.viewing_of(run)
+        run.rewatch, run.replayed_ms = False, 0
+
+    def begin(self, run: Run, runs: Collection[Run], duration_ms: int) -> None:
+        """Find the pass in which a new run plays, and whether its device knew that it was complete (R7)."""
+        epoch = self.of(run, run.moved_ms)
+        self.enter(run, epoch)
+        viewing = self.pass_of(run, epoch)
+        done = viewing.completion
+        if done is None or epoch is not self.current:
+            return
+        if run.base_rev >= done.mark.rev or (done.marked and run.device == done.mark.device):
+            run.rewatch = True
+            return
+        known = Intervals(viewing.let_go.get(run.device, ()))
+        for other in runs:
+            if run.knows_all(other) and self.pass_of(other, epoch) is viewing:
+                for stretch in self.played_now(other):
+                    known.add(stretch.from_ms, stretch.to_ms)
+        run.rewatch = known.length() >= DONE_SHARE * duration_ms
 
     def cover(self, run: Run, stretch: Stretch) -> None:
         """Count a stretch the run has just played into the passes it belongs to."""
@@ -145,8 +159,7 @@ class Epochs:
             if epoch.number > run.epoch:
                 self.enter(run, epoch)
             viewing = self.pass_of(run, epoch)
-            done = viewing.completion
-            if done is not None and epoch is self.current and done.known_to(run):
+            if run.rewatch and epoch is self.current:
                 run.replayed_ms += viewing.coverage.overlap(part.from_ms, part.to_ms)
             viewing.coverage.add(part.from_ms, part.to_ms)
         if len(run.log) > LOG_MAX:
@@ -167,27 +180,31 @@ class Epochs:
             return False
         if run.viewing == len(epoch.passes):
             epoch.passes.append(Pass(opened=Mark(run.device, run.seq, rev)))
-        run.viewing, run.replayed_ms = run.viewing + 1, 0
+        run.viewing, run.rewatch, run.replayed_ms = run.viewing + 1, False, 0
         coverage = epoch.passes[run.viewing - 1].coverage
         for stretch in self.played_now(run):
             coverage.add(stretch.from_ms, stretch.to_ms)
         return True
 
     def complete(self, viewing: Pass, by: Mark, duration_ms: int, runs: Collection[Run]) -> bool:
-        """Latch a pass of the current epoch that has become full (R7); True if it has just done so."""
-        full = viewing.coverage.length() >= DONE_SHARE * duration_ms > 0
-        if viewing.completion is not None or not full:
+        """Latch a pass of the current epoch that has become full (R7); True if it has just done so.
+
+        It is dated by the play that completed it, in the order in which things happened: play from before
+        that is heard later may still move the date, never the completion.
+        """
+        enough_ms = DONE_SHARE * duration_ms
+        if not viewing.coverage.length() >= enough_ms > 0:
             return False
-        played = [
-            (stretch, run)
-            for run in runs
-            if self.pass_of(run, self.current) is viewing
-            for stretch in self.played_now(run)
-        ]
-        others = (run.last_rev for _, run in played if run.device != by.device)
-        at_ms = _filled_at(viewing, [stretch for stretch, _ in played], DONE_SHARE * duration_ms)
-        viewing.completion = Completion(at_ms, by, max(others, default=0))
-        return True
+        former = viewing.completion
+        if former is not None and viewing.let_go:
+            return False
+        here = (run for run in runs if self.pass_of(run, self.current) is viewing)
+        at_ms = _filled_at(viewing, [part for run in here for part in self.played_now(run)], enough_ms)
+        if former is None:
+            viewing.completion = Completion(at_ms, by)
+        elif at_ms < former.at_ms:
+            viewing.completion = former._replace(at_ms=at_ms)
+        return former is None
 
     def turn(self, by: Run, carried: Key | None, rev: int, runs: Collection[Run]) -> None:
         """Open the epoch of a turn. What was played after it moves there, however late it is heard."""
@@ -236,6 +253,7 @@ class Epochs:
         for run in runs:
             if run.epoch == gone.number:
                 run.epoch, run.viewing, run.replayed_ms = former.number, len(former.passes), 0
+                run.rewatch = False
             elif run.epoch > gone.number:
                 run.epoch -= 1
         for later in self.kept[index:]:

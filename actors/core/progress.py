@@ -182,8 +182,7 @@ class Progress:
             playing=event.kind == "play" or (former is not None and former.playing),
             rate=event.rate,
         )
-        epoch = self.epochs.of(run, at_ms)
-        run.epoch, run.viewing = epoch.number, epoch.viewing_of(run)
+        self.epochs.begin(run, self.runs.values(), fact.item.duration_ms)
         if former is not None:
             self._leave(former)
         visit.run = event.seq
@@ -253,6 +252,8 @@ class Progress:
     def _complete(self, run: Run, fact: Fact) -> None:
         """A pass is complete at 90 % unique coverage; it latches (R7)."""
         viewing = self.epochs.pass_of(run, self.epochs.current)
+        if viewing.completion is not None and fact.when.at_ms >= viewing.completion.at_ms:
+            return
         by = Mark(fact.device, fact.event.seq, fact.rev)
         if self.epochs.complete(viewing, by, fact.item.duration_ms, self.runs.values()):
             self.rev = fact.rev
@@ -294,7 +295,7 @@ class Progress:
         viewing = self.epochs.of(run, run.action_ms).passes[-1]
         if viewing.completion is None:
             by = Mark(run.device, run.seq, fact.rev)
-            viewing.completion = Completion(run.action_ms, by)
+            viewing.completion = Completion(run.action_ms, by, marked=True)
             self._journal(Change(changes.DONE, by, None))
             self.rev = fact.rev
 

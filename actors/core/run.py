@@ -35,7 +35,8 @@ class Run:
 
     `first_rev` is the revision at which the run became real, 0 before; `last_rev` that of its latest move;
     `seen_ms` the server time at which it became real. `viewing` is the pass it plays in, of `epoch`;
-    `replayed_ms` is how much of a completed pass it has replayed. `log` is what it played, in order.
+    `rewatch`: its device knew that pass to be complete; `replayed_ms` is how much of it the run has
+    replayed since. `log` is what it played, in order.
     """
 
     device: str
@@ -51,6 +52,7 @@ class Run:
     first_rev: int = 0
     last_rev: int = 0
     seen_ms: int = 0
+    rewatch: bool = False
     replayed_ms: int = 0
     playing: bool = False
     rate: float = 1.0
@@ -81,7 +83,7 @@ class Run:
         """Whether it knows the other run up to where that stands now."""
         if self.device == other.device:
             return self.seq > other.seq
-        return self.base_rev >= other.last_rev
+        return other.real and self.base_rev >= other.last_rev
 
     def knows_of(self, mark: Mark) -> bool:
         """Whether this run's device had seen what happened there, or did it itself before."""

@@ -33,6 +33,7 @@ RUN_FIELDS = (
     "first_rev",
     "last_rev",
     "seen_ms",
+    "rewatch",
     "replayed_ms",
     "playing",
     "rate",
@@ -117,8 +118,8 @@ def _pass_state(viewing: Pass) -> Json:
 def _pass_from(state: Json) -> Pass:
     completion = None
     if state["completion"]:
-        at_ms, mark, needs_rev = state["completion"]
-        completion = Completion(at_ms, Mark(*mark), needs_rev)
+        at_ms, mark, marked = state["completion"]
+        completion = Completion(at_ms, Mark(*mark), marked)
     return Pass(
         coverage=Intervals(state["coverage"]),
         opened=Mark(*state["opened"]) if state["opened"] else None,

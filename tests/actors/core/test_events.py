@@ -1,0 +1,100 @@
+"""Events are valid by construction (W17, W18): what cannot be cannot exist."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from actors.core.events import ACTIONS, POSITION_MAX_MS, SEQ_MAX, BadEvent, Event
+
+WALL = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def event(**fields: Any) -> Event:
+    plain: dict[str, Any] = {
+        "seq": 1,
+        "session": "s1",
+        "item": "lec1",
+        "version": "v1",
+        "base_rev": 0,
+        "kind": "opened",
+        "mono_ms": 0,
+        "boot": "b1",
+        "wall": WALL,
+    }
+    return Event(**{**plain, **fields})
+
+
+@pytest.mark.parametrize("seq", [0, -1, SEQ_MAX + 1, 2**63])
+def test_w17_seq_out_of_range_is_refused(seq: int) -> None:
+    with pytest.raises(BadEvent, match="seq: must lie between 1 and"):
+        event(seq=seq)
+
+
+def test_w17_the_largest_seq_is_accepted() -> None:
+    assert event(seq=SEQ_MAX).seq == SEQ_MAX
+
+
+@pytest.mark.parametrize("field", ["base_rev", "mono_ms"])
+@pytest.mark.parametrize("value", [-1, SEQ_MAX + 1])
+def test_numbers_javascript_cannot_hold_are_refused(field: str, value: int) -> None:
+    with pytest.raises(BadEvent, match=field):
+        event(**{field: value})
+
+
+@pytest.mark.parametrize("place", [-1, POSITION_MAX_MS + 1, 10**308])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "sought", "position_ms": None},
+        {"kind": "played", "from_ms": None, "to_ms": POSITION_MAX_MS},
+        {"kind": "played", "from_ms": 0, "to_ms": None},
+    ],
+)
+def test_w18_places_out_of_range_are_refused(place: int, fields: dict[str, Any]) -> None:
+    placed = {name: place if value is None else value for name, value in fields.items()}
+    with pytest.raises(BadEvent):
+        event(**placed)
+
+
+@pytest.mark.parametrize("kind", ["play", "paused", "ended", "sought", "chosen"])
+def test_a_kind_with_a_place_must_state_it(kind: str) -> None:
+    with pytest.raises(BadEvent, match="position_ms: missing"):
+        event(kind=kind)
+
+
+def test_a_span_has_both_ends_in_order() -> None:
+    with pytest.raises(BadEvent, match="missing"):
+        event(kind="played", from_ms=0)
+    with pytest.raises(BadEvent, match="must not lie before"):
+        event(kind="played", from_ms=2, to_ms=1)
+    assert event(kind="played", from_ms=1, to_ms=1).to_ms == 1
+
+
+def test_a_stamp_without_a_zone_is_refused() -> None:
+    with pytest.raises(BadEvent, match="without a zone"):
+        event(wall=datetime(2026, 3, 2, 9))
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 16.1, float("nan"), float("inf")])
+def test_a_rate_no_player_has_is_refused(rate: float) -> None:
+    with pytest.raises(BadEvent, match="rate"):
+        event(rate=rate)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\u0000b", "a\nb", "\ud800", "\u200b"])
+@pytest.mark.parametrize("field", ["session", "item", "version", "boot"])
+def test_f28_names_postgres_cannot_store_are_refused(field: str, name: str) -> None:
+    with pytest.raises(BadEvent, match=field):
+        event(**{field: name})
+
+
+def test_marked_states_done_or_not() -> None:
+    with pytest.raises(BadEvent, match="done: missing"):
+        event(kind="marked")
+
+
+def test_r10_an_automatic_start_begins_no_run() -> None:
+    assert event(kind="play", position_ms=0).starts_run
+    assert not event(kind="play", position_ms=0, by="auto").starts_run
+    assert {"played", "opened", "paused", "ended", "closed"}.isdisjoint(ACTIONS)
