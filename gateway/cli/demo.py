@@ -15,8 +15,8 @@ from gateway.demo_course import STUDENTS
 from gateway.keys import Keys, open_keys
 from gateway.settings import Settings
 from gateway.tokens import TokenIssuer
-from persistence.embedded import Embedded, start_all
-from persistence.errors import SetupError
+from persistence.embedded import DataFolder, Embedded, start_all
+from persistence.errors import PlayheadError, SetupError
 from persistence.migrate import migrate
 from persistence.objects import ObjectStore
 from persistence.postgres import PostgresSettings, open_postgres
@@ -75,13 +75,13 @@ async def _start(
     folder = settings.folder
     embedded = await _servers(folder, steps)
     stack.push_async_callback(embedded.stop)
-    began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        clustering = group.create_task(_ray(settings, steps, stack))
-        migrating = group.create_task(_migrated(embedded, steps))
-        encoding = group.create_task(ingest.prepare(folder / "media", video, steps.advance))
-        encoding.add_done_callback(lambda _: steps.done(ingest.ENCODE, time.monotonic() - began))
-    del migrating
+    try:
+        async with asyncio.TaskGroup() as group:
+            clustering = group.create_task(_ray(settings, embedded.folder, steps, stack))
+            group.create_task(_migrated(embedded, steps))
+            encoding = group.create_task(_encoded(folder / "media", video, steps))
+    except* PlayheadError as failed:
+        raise failed.exceptions[0] from None
     stores = wiring.Stores(embedded.postgres_dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
     keys = await asyncio.to_thread(open_keys, folder / "keys")
     async with steps.step("course"):
@@ -100,11 +100,18 @@ async def _servers(folder: Path, steps: Steps) -> Embedded:
     return await start_all(folder, steps.done)
 
 
-async def _ray(settings: Settings, steps: Steps, stack: contextlib.AsyncExitStack) -> cluster.Cluster:
+async def _ray(
+    settings: Settings, folder: DataFolder, steps: Steps, stack: contextlib.AsyncExitStack
+) -> cluster.Cluster:
     async with steps.step("Ray"):
-        own = await asyncio.to_thread(cluster.start, settings.ray.dashboard_host, settings.ray.dashboard_port)
-    stack.push_async_callback(asyncio.to_thread, cluster.stop, own)
+        own = await cluster.start(folder, settings.ray.dashboard_host, settings.ray.dashboard_port)
+    stack.push_async_callback(own.stop)
     return own
+
+
+async def _encoded(media: Path, video: Path | None, steps: Steps) -> list[ingest.Prepared]:
+    async with steps.step(ingest.ENCODE):
+        return await ingest.prepare(media, video, steps.advance)
 
 
 async def _migrated(embedded: Embedded, steps: Steps) -> None:

@@ -33,7 +33,7 @@ async def status(settings: Settings, options: argparse.Namespace) -> int:
     except (TimeoutError, ValueError):
         raise SetupError("the directory does not answer; look at the Ray dashboard") from None
     finally:
-        await asyncio.to_thread(cluster.stop, joined)
+        await joined.stop()
     wrong = problems(stats)
     if options.json:
         print(json.dumps({**stats, "problems": wrong}))  # noqa: T201 - this is the person's terminal

@@ -31,7 +31,8 @@ class Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self.console.is_terminal:
+            self._progress.stop()
 
     @property
     def elapsed_s(self) -> float:

@@ -2,13 +2,15 @@
 
 import argparse
 import asyncio
+import contextlib
 
-from gateway import cluster, wiring
+from gateway import cluster, logs, wiring
 from gateway.cli import running
 from gateway.cli.steps import Steps
 from gateway.cli.stopping import until_stopped
 from gateway.keys import open_keys
 from gateway.settings import Settings
+from persistence.embedded import DataFolder
 from persistence.errors import SetupError
 from persistence.objects import ObjectStore
 from persistence.postgres import PostgresSettings, open_postgres
@@ -17,26 +19,24 @@ from persistence.postgres import PostgresSettings, open_postgres
 async def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Run until told to stop, then drain."""
     stores = stores_of(settings)
-    folder = settings.folder
-    with Steps() as steps:
-        async with until_stopped() as stopped:
+    logs.set_up_logs(for_people=False)
+    steps = Steps()
+    async with until_stopped() as stopped, contextlib.AsyncExitStack() as stack:
+        with steps:
             async with steps.step("Postgres"):
                 await _check_postgres(settings)
             async with steps.step("Ray"):
-                own = await asyncio.to_thread(_cluster, settings)
-            try:
-                async with steps.step("directory, shards and gateways"):
-                    keys = open_keys(folder / "keys")
-                    specs = wiring.specs(settings, stores, folder / "keys", keys.jwks)
-                    system = await wiring.start(specs)
-                running.Running.here(own.address, settings.web_url).write(folder)
-                steps.console.print(f"\n  pages    {settings.web_url}/\n  Ray      {own.dashboard_url}\n")
-                await stopped.wait()
-                steps.console.print("  draining: devices say goodbye, everything is written ...")
-                drained = await system.drain()
-            finally:
-                running.forget(folder)
-                await asyncio.to_thread(cluster.stop, own)
+                own = await _cluster(settings, stack)
+            async with steps.step("directory, shards, gateways"):
+                keys = await asyncio.to_thread(open_keys, settings.folder / "keys")
+                specs = wiring.specs(settings, stores, settings.folder / "keys", keys.jwks)
+                system = await wiring.start(specs)
+        running.Running.here(own.address, settings.web_url).write(settings.folder)
+        stack.callback(running.forget, settings.folder)
+        steps.console.print(f"\n  pages {settings.web_url}/   Ray dashboard {own.dashboard_url}\n")
+        await stopped.wait()
+        steps.console.print("  draining: devices say goodbye, everything is written ...")
+        drained = await system.drain()
     return 0 if drained else 1
 
 
@@ -64,9 +64,16 @@ def stores_of(settings: Settings) -> wiring.Stores:
     return wiring.Stores(settings.postgres.dsn, settings.redis.url, store)
 
 
-def _cluster(settings: Settings) -> cluster.Cluster:
-    ray = settings.ray
-    return cluster.join(ray.address) if ray.address else cluster.start(ray.dashboard_host, ray.dashboard_port)
+async def _cluster(settings: Settings, stack: contextlib.AsyncExitStack) -> cluster.Cluster:
+    """The cluster of the settings, or one of our own in the data folder."""
+    if settings.ray.address:
+        own = await asyncio.to_thread(cluster.join, settings.ray.address)
+    else:
+        folder = DataFolder.open(settings.folder)
+        stack.callback(folder.close)
+        own = await cluster.start(folder, settings.ray.dashboard_host, settings.ray.dashboard_port)
+    stack.push_async_callback(own.stop)
+    return own
 
 
 async def _check_postgres(settings: Settings) -> None:

@@ -122,11 +122,11 @@ async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncItera
     await courses.put(postgres, COURSE, courses.CourseContent(title="A course"), published=True)
     keys = open_keys(folder / "keys")
     stores = wiring.Stores(dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
-    own = await asyncio.to_thread(cluster.start, "127.0.0.1", settings.ray.dashboard_port)
+    own = await cluster.start(embedded.folder, "127.0.0.1", settings.ray.dashboard_port)
     try:
         running = await wiring.start(wiring.specs(settings, stores, folder / "keys", keys.jwks))
         yield System(settings, stores, running, postgres, keys)
         await running.drain()
     finally:
-        await asyncio.to_thread(cluster.stop, own)
+        await own.stop()
         await postgres.close()
