@@ -101,7 +101,7 @@ async def _actors(
 ) -> AsyncIterator[wiring.System]:
     loop = asyncio.get_running_loop()
     began_s = loop.time()
-    own = await asyncio.to_thread(cluster.start, "127.0.0.1", settings.ray.dashboard_port)
+    own = await cluster.start(embedded.folder, "127.0.0.1", settings.ray.dashboard_port)
     try:
         on_progress("Ray", loop.time() - began_s)
         began_s = loop.time()
@@ -113,7 +113,7 @@ async def _actors(
         yield system
         await system.drain()
     finally:
-        await asyncio.to_thread(cluster.stop, own)
+        await own.stop()
 
 
 async def register(postgres: Postgres, mix: Mix) -> None:
