@@ -30,8 +30,8 @@ const SAMPLE_MS = 250;
 
 const BEAT_MS = 10_000;
 
-/** After a change of rate the next beat comes early, or other devices would run on at the old one. */
-const RATE_BEAT_MS = 1_000;
+/** After taking over, or a change of rate, the next beat comes early: the others learn of it in a second. */
+const EARLY_BEAT_MS = 1_000;
 
 /** A paused or stalled player says so this often while on line; it moves nothing. */
 const PRESENCE_MS = 30_000;
@@ -137,7 +137,11 @@ export class Player extends Emitter {
    * @param {{by?: "user" | "auto"}} how  an automatic start does not start what is done (R10)
    * @returns {Promise<boolean>} whether it plays
    */
-  async play({ by = "user" } = {}) {
+  play({ by = "user" } = {}) {
+    return this.#play(by);
+  }
+
+  async #play(by) {
     if (this.active) return true;
     const ask = ++this.#ask;
     this.#become("asking");
@@ -176,11 +180,14 @@ export class Player extends Emitter {
     this.#show(position_ms);
   }
 
-  /** Takes the baton: goes to where the item stands now, on whatever device, and plays there. */
-  async continueHere() {
+  /**
+   * Takes the baton: goes to where the item stands now, on whatever device, and plays there. One action of the
+   * user, so one run: `chosen` begins it, and what is played belongs to it.
+   */
+  continueHere() {
     const place_ms = this.#client.heads.place(this.#item) ?? this.position_ms;
     this.choose(this.#fromEnd(place_ms));
-    return this.play();
+    return this.#play("choice");
   }
 
   /** Reverts the latest change of the head, whoever made it; the server knows the old place (R4). */
@@ -277,12 +284,16 @@ export class Player extends Emitter {
 
   /** The first frame is there: only now has anything happened. */
   #firstFrame() {
-    const position_ms = this.position_ms;
-    const rate = this.#video.playbackRate;
-    this.#visit.act("play", { position_ms, rate, by: this.#start_by }, { real: false, base_rev: this.#start_base_rev });
+    if (this.#start_by === "choice") this.#beat_ms = EARLY_BEAT_MS;
+    else this.#writePlay();
     if (this.head && this.#mine(this.head)) this.#visit.run.held = true;
     this.#floating = true;
     this.#measure();
+  }
+
+  #writePlay() {
+    const fields = { position_ms: this.position_ms, rate: this.#video.playbackRate, by: this.#start_by };
+    this.#visit.act("play", fields, { real: false, base_rev: this.#start_base_rev });
   }
 
   #measure() {
@@ -360,7 +371,7 @@ export class Player extends Emitter {
     this.#sample();
     this.#visit.played(this.#meter.stop());
     this.#measure();
-    this.#beat_ms = RATE_BEAT_MS;
+    this.#beat_ms = EARLY_BEAT_MS;
   }
 
   /** The source was taken away (an expired URL, a new one follows): stay where we were. */

@@ -110,7 +110,7 @@ function deviceSet(device, code) {
 
 function factsOf(device, target) {
   const place = h("span", { class: "facts__place", data: { testid: `demo-position-${device.id}` } }, "–:––");
-  const holds = h("span", { class: "facts__baton", hidden: true, data: { testid: `demo-baton-${device.id}` } }, "has the baton");
+  const holds = h("span", { class: "facts__baton", hidden: true, title: "has the baton", data: { testid: `demo-baton-${device.id}` } }, mark(), h("span", {}, "has the baton"));
   const doing = h("span", { class: "facts__doing" }, "starting");
   const saved = h("span", { class: "facts__saved", data: { testid: `demo-saved-${device.id}` } });
   const link = h("button", { class: "facts__link", type: "button", "aria-pressed": "false", data: { testid: `demo-cut-${device.id}` } }, icon("cut"), h("span", {}, "Cut link"));

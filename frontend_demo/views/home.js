@@ -15,7 +15,7 @@ export async function homeView({ api, client, frame, go, main, still }) {
   const resume = h("div", { class: "home__continue" }, skeleton("continue"));
   const list = h("div", { class: "home__courses" }, skeleton("course", 3));
   main.replaceChildren(
-    h("h1", { tabindex: "-1", class: "sr-only" }, "Your lectures"),
+    h("h1", { tabindex: "-1", class: "home__hello" }, `Hello, ${api.student.name.split(/\s+/)[0]}`),
     resume,
     h("section", { class: "home__section", "aria-labelledby": "courses" }, h("h2", { id: "courses" }, "Your courses"), list),
   );
@@ -52,19 +52,21 @@ async function itemsOf(api, courses) {
   );
 }
 
-/** The lecture to go on with; while another device plays it, its place runs along. */
+/** The lecture to go on with, or the first one of all; while another device plays it, its place runs along. */
 async function continueCard({ api, client, items, resume }) {
   let shown = null;
   let update = () => {};
+  const first = items.find((item) => item.kind === "video") ?? null;
   const choose = () => {
-    const item = latestToContinue(client, items);
+    const open = latestToContinue(client, items);
+    const item = open ?? (items.some((each) => standing(client, each).begun) ? null : first);
     if (item?.id !== shown?.id) {
       shown = item;
       update = item ? fill(api, client, item, resume) : (resume.replaceChildren(), () => {});
     }
     update();
   };
-  if (!latestToContinue(client, items)) resume.replaceChildren();
+  resume.replaceChildren();
   choose();
   return liveUpdates(client, items.map((item) => item.id), choose);
 }
@@ -93,7 +95,7 @@ function fill(api, client, item, resume) {
   );
   return () => {
     const now = standing(client, item);
-    say(label, now.playing_on ? `Playing on ${now.playing_on}` : "Continue");
+    say(label, now.playing_on ? `Playing on ${now.playing_on}` : now.begun ? "Continue" : "Start here");
     label.classList.toggle("is-live", now.playing_on !== null);
     say(place, `${clock(now.position_ms)} / ${clock(item.duration_ms)}`);
     line.update(share(now.position_ms, item.duration_ms));

@@ -34,12 +34,12 @@ export function stage({ video, player, client, item, course, frame, api, next })
     { class: "stage", "aria-label": `Player: ${item.title}`, data: { testid: "player", phase: player.phase } },
     video,
     spinner,
-    big.element,
     h("div", { class: "stage__top" }, h("p", { class: "stage__title" }, h("span", {}, course.title), item.title), hand.chip),
+    bar.element,
+    big.element,
     hand.card,
     toast.element,
     trouble.element,
-    bar.element,
   );
   bar.fullscreenOf(element);
   if (frame) video.muted = true;
@@ -148,7 +148,7 @@ function toastBox() {
 
 function whenTaken(player, toast) {
   return player.on("taken", ({ device_name, device_kind }) =>
-    toast.say([deviceIcon(device_kind), h("span", {}, "Went on on ", h("b", {}, device_name || "another device"))]),
+    toast.say([deviceIcon(device_kind), h("span", {}, "Now on ", h("b", {}, device_name || "another device"))]),
   );
 }
 

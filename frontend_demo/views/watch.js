@@ -47,7 +47,7 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
         { class: "watch__list", "aria-label": `Lectures of ${course.title}` },
         h("h2", {}, "In this course"),
         h("ol", { class: "items" }, rows.map((row) => h("li", {}, row.element))),
-        following ? h("p", { class: "watch__next" }, "Next: ", following.title, icon("chevron")) : null,
+        following ? h("a", { class: "watch__next", href: `#/watch/${encodeURIComponent(following.id)}` }, `Next: ${following.title}`, icon("chevron")) : null,
       ),
     ),
   );

@@ -287,7 +287,7 @@ test("R10 a play that is real and still not the head's yields to the one that pl
   assert.equal(player.phase, "idle");
 });
 
-test("continueHere is `chosen` at the live place, then play", async () => {
+test("continueHere is one run: `chosen` at the live place, and an early beat", async () => {
   const { time, end, client, player } = await stage({ head: { rev: 4, position_ms: 60_000, playing: true } });
   await time.pass(5_000);
   end.on_events = (events) => {
@@ -295,12 +295,13 @@ test("continueHere is `chosen` at the live place, then play", async () => {
     if (chosen) end.head("lec1", { rev: 5, position_ms: chosen.position_ms, device: client.device.id });
   };
   void player.continueHere();
-  await time.pass(1_000);
-  assert.deepEqual(end.kinds(), ["opened", "chosen", "play"]);
-  const [, chosen, play] = end.entries;
+  await time.pass(1_500);
+  assert.deepEqual(end.kinds(), ["opened", "chosen", "played"]);
+  const [, chosen, played] = end.entries;
   near(chosen.position_ms, 65_050, 100);
   assert.equal(chosen.base_rev, 4);
-  near(play.position_ms, chosen.position_ms, 100);
+  near(played.from_ms, chosen.position_ms, 100);
+  near(played.to_ms, played.from_ms + 1_000, 300);
 });
 
 test("a paused player follows the head; one the user has placed stays until somebody else acts", async () => {
