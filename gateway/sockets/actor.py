@@ -1,6 +1,7 @@
 """The socket gateway as a Ray actor: one process with its sockets, on Ray's own event loop (uvloop)."""
 
 import asyncio
+import gc
 import os
 import uuid
 from typing import Any
@@ -73,6 +74,9 @@ class SocketGateway:
             capacity=settings.lane_operations,
         )
         await self._router.start()
+        # What Ray and the imports left behind lives as long as the process: never look through it again.
+        gc.collect()
+        gc.freeze()
         server = SocketServer(settings, self._router, authenticator)
         await server.start()
         self._observe = ObservePort(server.pages())

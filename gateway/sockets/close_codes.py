@@ -18,9 +18,9 @@ class CloseCode:
 
 
 TABLE: tuple[CloseCode, ...] = (
-    CloseCode(1002, "protocol", False, "framing against RFC 6455"),
-    CloseCode(1007, "not_utf8", False, "a text frame that is not UTF-8"),
-    CloseCode(1009, "too_big", False, "a message larger than limits.frame_bytes, or in too many fragments"),
+    CloseCode(1002, "protocol", True, "framing against RFC 6455"),
+    CloseCode(1007, "not_utf8", True, "a text frame that is not UTF-8"),
+    CloseCode(1009, "too_big", True, "a message larger than limits.frame_bytes, or in too many fragments"),
     CloseCode(4000, "drain", True, "the gateway goes away"),
     CloseCode(4001, "moved", True, "the student is served elsewhere"),
     CloseCode(4002, "slow", True, "this peer does not read"),
