@@ -63,7 +63,9 @@ class WebServer:
     """The application listening on a port."""
 
     def __init__(self, app: web.Application, settings: WebSettings) -> None:
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None)
+        self._runner = web.AppRunner(
+            app, handle_signals=False, access_log=None, shutdown_timeout=settings.drain_s
+        )
         self._settings = settings
         self._server: asyncio.Server | None = None
 
@@ -98,12 +100,9 @@ class WebServer:
         return len(server.connections) if server is not None else 0
 
     async def stop(self) -> None:
-        """Stop listening, let running requests end (at most `drain_s`), close."""
+        """Stop listening, let running requests end (`drain_s`), cancel the rest (as long again), close."""
         if self._server is not None:
             self._server.close()
-        if self._runner.server is not None:
-            self._runner.server.pre_shutdown()
-            await self._runner.server.shutdown(self._settings.drain_s)
         await self._runner.cleanup()
 
 

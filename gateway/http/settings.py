@@ -36,7 +36,7 @@ class WebSettings:
     answer_timeout_s: float = 20.0
     idle_timeout_s: float = 75.0
     """Longer than a reverse proxy keeps an idle connection, so that it is never we who cut first."""
-    drain_s: float = 10.0
+    drain_s: float = 5.0
 
     body_max_bytes: int = 1024 * 1024
     requests_max: int = 256

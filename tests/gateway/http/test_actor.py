@@ -15,16 +15,17 @@ from actors.named import ActorSpec, create
 from gateway import cluster
 from gateway.http.actor import WebGateway
 from gateway.http.settings import WebSettings
+from persistence.embedded import Embedded
 from tests.acceptance.system import free_port
 
 WAIT_S = 30.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def ray_cluster() -> AsyncIterator[None]:
-    own = await asyncio.to_thread(cluster.start, "127.0.0.1", free_port())
+async def ray_cluster(embedded: Embedded) -> AsyncIterator[None]:
+    own = await cluster.start(embedded.folder, "127.0.0.1", free_port())
     yield
-    await asyncio.to_thread(cluster.stop, own)
+    await own.stop()
 
 
 async def answers(actor: Any) -> dict[str, Any]:

@@ -83,6 +83,14 @@ async def test_h3_a_deflate_bomb_is_never_unpacked(web: Web) -> None:
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
 
 
+async def test_h4_a_hundred_thousand_chunks_are_a_small_body(web: Web) -> None:
+    head = b"POST /v1/tickets HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+    head += b"Authorization: Bearer " + web.token("mira").encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+    received = await web.raw(head + b"1\r\n \r\n" * 100_000 + b"0\r\n\r\n", wait_s=20)
+    assert status(received) == 400, received
+    assert (await web.ask("GET", "/healthz")).status == 200
+
+
 async def test_h5_headers_of_proxies_make_nobody_somebody(web: Web) -> None:
     spoofed = {
         "X-Forwarded-For": "127.0.0.1",
