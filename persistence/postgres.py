@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -56,15 +56,13 @@ class StoreRefused(StoreError):
 class PostgresSettings:
     """Where Postgres is and how many connections this process may hold (the budget of faults.md rule 18).
 
-    `application_name` names the process in pg_stat_activity. `replica` allows a read-only standby: for the
-    catalogue and analytics only, never for leases, watermarks or merge bases (design 6).
+    `application_name` names the process in pg_stat_activity.
     """
 
-    dsn: str
+    dsn: str = field(repr=False)
     application_name: str
     connections_min: int = 1
     connections_max: int = 4
-    replica: bool = False
 
 
 class Postgres:
@@ -145,7 +143,7 @@ async def open_postgres(settings: PostgresSettings) -> Postgres:
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
             server_settings={**SESSION, "application_name": settings.application_name},
-            target_session_attrs=SessionAttribute.any if settings.replica else SessionAttribute.read_write,
+            target_session_attrs=SessionAttribute.read_write,
             init=_prepare,
             reset=_leave_as_is,
         )

@@ -106,7 +106,7 @@ def _responses(route: Route, references: dict[type[msgspec.Struct], dict[str, An
         statuses |= {408, 413, 415, 422}
     problem = {problems.CONTENT_TYPE: {"schema": references[ProblemDocument]}}
     return {
-        str(route.status): {"description": route.summary, "content": content},
+        "200": {"description": route.summary, "content": content},
         **{
             str(status): {"description": problems.of_status(status).code, "content": problem}
             for status in sorted(statuses)

@@ -22,7 +22,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 # `{name}` or `{name:pattern}`; a pattern may hold braces of its own, as in `{1,16}`.
 _PARAMETER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "POST"]
 
 
 class Who(enum.Enum):
@@ -87,7 +87,6 @@ class Route:
     gives: type[msgspec.Struct] | str
     takes: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
-    status: int = 200
     problems: tuple[int, ...] = field(default=())
 
     @property

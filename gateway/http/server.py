@@ -204,9 +204,7 @@ class Guarded:
             answer = await self._route.handler(call)
         if isinstance(answer, web.StreamResponse):
             return answer
-        return web.Response(
-            status=self._route.status, body=msgspec.json.encode(answer), content_type="application/json"
-        )
+        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
     def _let_in(self, call: Call) -> None:
         """Deny what the row does not allow. Raises `Problem`."""
