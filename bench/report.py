@@ -153,7 +153,10 @@ def rows(figures: Figures) -> list[Row]:
         _lag("durable, pause or seek", times["durable_flushed"], DURABLE_FLUSHED_S),
         *_memory(figures),
         Row("the load's own lateness", _ms(times["late"])),
-        Row("the load's own CPU", f"{figures.load_cpu_s:.1f} s in {figures.loaders} process(es)"),
+        Row(
+            "the load's own CPU",
+            f"{1e6 * figures.load_cpu_s / figures.updates:.0f} µs per update, {figures.loaders} process(es)",
+        ),
         Row("reconnects / restarts", f"{sum(figures.closes.values())} / {figures.restarts}"),
     ]
 
