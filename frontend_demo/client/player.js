@@ -258,7 +258,8 @@ export class Player extends Emitter {
     const { head } = this;
     if (!head || head.rev === 0 || head.version !== this.#version) return null;
     const place_ms = this.#client.heads.place(this.#item);
-    if (this.#mine(head) && Math.abs(place_ms - this.position_ms) <= OWN_SLACK_MS) return null;
+    const own_stop = this.#mine(head) && this.#visit.begun;
+    if (own_stop && Math.abs(place_ms - this.position_ms) <= OWN_SLACK_MS) return null;
     return place_ms;
   }
 

@@ -53,8 +53,12 @@ export function meter(label) {
   return { element, update };
 }
 
-/** One item in a list: its state, title, and where to go on. Follows the heads until `off` is called. */
-export function itemRow(client, item, current = false) {
+/**
+ * One item in a list: its state, title, and where to go on. Follows the heads until `off` is called, and the
+ * player of the page if it is the item that plays there.
+ */
+export function itemRow(client, item, player = null) {
+  const current = player !== null;
   const state = h("span", { class: "item__state" });
   const line = meter(`Progress in ${item.title}`);
   const said = h("span", { class: "item__place" });
@@ -74,6 +78,7 @@ export function itemRow(client, item, current = false) {
   );
   const update = () => {
     const now = standing(client, item);
+    if (player?.active) Object.assign(now, { position_ms: player.position_ms, begun: true, playing_on: null });
     const part = share(now.position_ms, item.duration_ms);
     row.dataset.state = now.done ? "done" : now.begun ? "begun" : "new";
     row.classList.toggle("item--live", now.playing_on !== null);
@@ -83,7 +88,9 @@ export function itemRow(client, item, current = false) {
     say(said, now.playing_on ? `on ${now.playing_on} · ${clock(now.position_ms)}` : now.done ? "Done" : place);
   };
   update();
-  return { element: row, update, off: liveUpdates(client, [item.id], update) };
+  const offs = [liveUpdates(client, [item.id], update), player?.on("change", update) ?? (() => {})];
+  const timer = current ? setInterval(update, 1_000) : null;
+  return { element: row, off: () => (clearInterval(timer), offs.forEach((off) => off())) };
 }
 
 /** Calls `update` when a head of one of `items` changes, and each half second while one plays elsewhere. */

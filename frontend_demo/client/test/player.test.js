@@ -319,6 +319,20 @@ test("a paused player follows the head; one the user has placed stays until some
   assert.equal(player.position_ms, 300_000);
 });
 
+test("after a reload the player follows its own device's head, however near; in mid visit it stands by its stop", async () => {
+  const { time, end, client, player } = await stage({ start_ms: 8_000 });
+  end.push("lec1", { rev: 1, position_ms: 10_000, device: client.device.id });
+  await time.pass(100);
+  assert.equal(player.position_ms, 10_000);
+  void player.play();
+  await time.pass(6_030);
+  player.pause();
+  await time.pass(100);
+  end.push("lec1", { rev: 2, position_ms: 15_000, device: client.device.id });
+  await time.pass(100);
+  near(player.position_ms, 16_000);
+});
+
 test("a head of another version moves nothing here and says so", async () => {
   const { time, end, player } = await stage({ head: { rev: 1, position_ms: 10_000 } });
   let outdated = null;
