@@ -17,7 +17,7 @@ from persistence.embedded import Embedded, start_all
 # Ray reads its environment when a test module first imports it.
 ray_environment.prepare(Path(tempfile.mkdtemp(prefix="playhead-tests-")) / "ray.token", loopback=True)
 
-pytest_plugins = ["tests.left_out"]
+pytest_plugins = ["tests.left_out", "tests.acceptance.fixtures"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 
 from actors.core.placement import slot_of
 from bench.device import Device
-from gateway import cluster, wiring
+from gateway import wiring
 from gateway.keys import Keys, open_keys
 from gateway.settings import Settings, load
 from gateway.tokens import TokenIssuer
@@ -106,7 +106,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncIterator[System]:
-    """Everything, with ports of its own, an empty database and one course."""
+    """Everything on the Ray cluster of the run, with ports of its own, an empty database and one course."""
     settings = load(
         None,
         {},
@@ -114,7 +114,6 @@ async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncItera
             "data.folder": str(folder),
             "web.port": free_port(),
             "sockets.port": free_port(),
-            "ray.dashboard_port": free_port(),
         },
     )
     postgres = await open_postgres(PostgresSettings(dsn, "tests", 1, 2))
@@ -122,11 +121,9 @@ async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncItera
     await courses.put(postgres, COURSE, courses.CourseContent(title="A course"), published=True)
     keys = open_keys(folder / "keys")
     stores = wiring.Stores(dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
-    own = await cluster.start(embedded.folder, "127.0.0.1", settings.ray.dashboard_port)
     try:
         running = await wiring.start(wiring.specs(settings, stores, folder / "keys", keys.jwks))
         yield System(settings, stores, running, postgres, keys)
         await running.drain()
     finally:
-        await own.stop()
         await postgres.close()

@@ -2,16 +2,15 @@
 
 import asyncio
 import shutil
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import ray
 
 from actors.ffmpeg import TranscodeError
-from gateway import cluster, ingest
+from gateway import ingest
+from gateway.cluster import Cluster
 from gateway.demo_course import COURSE
 from persistence import courses, items
 from persistence.embedded import Embedded
@@ -21,20 +20,6 @@ from persistence.migrate import migrate
 from persistence.objects import ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from tests.gateway.demo_lectures import LECTURES
-
-
-@pytest.fixture(scope="module")
-def attached() -> Iterator[None]:
-    """This process in a Ray cluster: the one other tests of this run have started, or one of our own."""
-    if ray.is_initialized():
-        yield
-        return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = cluster.start("127.0.0.1", port)
-    yield
-    cluster.stop(own)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +148,7 @@ async def test_cancelling_ends_ffmpeg_and_leaves_nothing_half_made(tmp_path: Pat
 
 
 async def test_a_lecture_and_a_file_are_encoded_by_tasks_of_the_cluster(
-    attached: None, media_folder: Path, tmp_path: Path
+    ray_cluster: Cluster, media_folder: Path, tmp_path: Path
 ) -> None:
     fractions: list[float] = []
     [lecture] = await ingest.prepare(

@@ -3,29 +3,19 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from actors.named import ActorSpec, create
-from gateway import cluster
+from gateway.cluster import Cluster
 from gateway.http.actor import WebGateway
 from gateway.http.settings import WebSettings
-from persistence.embedded import Embedded
 from tests.acceptance.system import free_port
 
 WAIT_S = 30.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def ray_cluster(embedded: Embedded) -> AsyncIterator[None]:
-    own = await cluster.start(embedded.folder, "127.0.0.1", free_port())
-    yield
-    await own.stop()
 
 
 async def answers(actor: Any) -> dict[str, Any]:
@@ -41,7 +31,7 @@ async def answers(actor: Any) -> dict[str, Any]:
 
 
 async def test_f1_a_killed_gateway_comes_back_and_a_drained_one_ends(
-    ray_cluster: None, web_settings: WebSettings
+    ray_cluster: Cluster, web_settings: WebSettings
 ) -> None:
     settings = replace(web_settings, port=free_port())
     spec = ActorSpec("gateway:web:test", WebGateway, ("gateway:web:test", settings))

@@ -1,0 +1,89 @@
+"""A person at a browser: signs in, opens the lecture, presses play, looks where the player is."""
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page, expect
+
+WAIT_MS = 30_000
+SOON_MS = 15_000
+SHOWN = "document.querySelector('[data-testid=position]').dataset.ms"
+TIME = "document.querySelector('video').currentTime * 1000"
+
+
+class Screen:
+    """One page of the demo, on one device. `errors` are what the page itself did wrong."""
+
+    def __init__(self, page: Page, item: str) -> None:
+        self.page = page
+        self.item = item
+        self.student = ""
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    async def sign_in(self, url: str, device: str, code: str) -> "Screen":
+        """Follow a sign-in link to the list of courses."""
+        await self.page.goto(f"{url}/?device={device}#sign-in={code}")
+        await expect(self.by("continue-card")).to_be_visible(timeout=WAIT_MS)
+        assert "sign-in" not in self.page.url, "the code leaves the address bar"
+        return self
+
+    async def open_lecture(self) -> "Screen":
+        """Open the lecture; ready when its player is."""
+        await self.page.evaluate(f"location.hash = '#/watch/{self.item}'")
+        await self.ready()
+        return self
+
+    async def ready(self) -> None:
+        """The player is there and the device is on line."""
+        await expect(self.by("play").first).to_be_visible(timeout=WAIT_MS)
+        await expect(self.by("status").first).to_have_attribute("data-state", "online", timeout=WAIT_MS)
+
+    async def press_play(self) -> None:
+        """Press play, and wait until the picture really moves."""
+        before = await self.page.evaluate(TIME)
+        await self.by("play").first.click()
+        await self.until(f"Math.abs({TIME} - {before}) > 200 && !document.querySelector('video').paused")
+
+    async def pause(self) -> float:
+        """Press pause; gives the position, ms."""
+        await self.by("play").first.click()
+        await self.until("document.querySelector('video').paused")
+        return await self.time_ms()
+
+    async def until_played_to(self, position_ms: float) -> None:
+        """Wait until the player has reached a place."""
+        await self.until(f"{TIME} >= {position_ms}")
+
+    async def until_saved(self) -> None:
+        """Wait until the page says that everything is durable."""
+        await expect(self.by("saved").first).to_have_attribute("data-state", "saved", timeout=45_000)
+
+    async def time_ms(self) -> float:
+        """Where the player stands."""
+        return float(await self.page.evaluate(TIME))
+
+    async def shown_ms(self) -> int:
+        """The position the page shows."""
+        return int(await self.by("position").first.get_attribute("data-ms") or "0")
+
+    async def until_shown_near(self, position_ms: float, tolerance_ms: float = 1000) -> None:
+        """Wait until the shown position is within a second of a place."""
+        await self.until(f"Math.abs({SHOWN} - {position_ms}) <= {tolerance_ms}")
+
+    async def until(self, condition: str, timeout_ms: int = WAIT_MS) -> None:
+        """Wait until a JavaScript expression is true. Asked from outside: the page's policy forbids eval."""
+        async with asyncio.timeout(timeout_ms / 1000):
+            while True:
+                if await self.page.evaluate(condition):
+                    return
+                await asyncio.sleep(0.05)
+
+    def by(self, testid: str) -> Any:
+        """The element of that test id."""
+        return self.page.get_by_test_id(testid)
+
+
+async def screen(context: BrowserContext, item: str) -> Screen:
+    """A new page of a device's browser profile."""
+    return Screen(await context.new_page(), item)
