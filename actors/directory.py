@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -25,7 +25,14 @@ START_DEADLINE_S = 60.0
 class Directory:
     """Holds the map of 256 slots to shard names; its version grows with every change."""
 
-    def __init__(self, shards: Sequence[ActorSpec], gateways: Sequence[ActorSpec]) -> None:
+    def __init__(
+        self,
+        shards: Sequence[ActorSpec],
+        gateways: Sequence[ActorSpec],
+        set_up_logs: Callable[[], None] | None = None,
+    ) -> None:
+        if set_up_logs is not None:
+            set_up_logs()
         self._specs = {spec.name: spec for spec in [*shards, *gateways]}
         self._shards = [spec.name for spec in shards]
         self._gateways = [spec.name for spec in gateways]

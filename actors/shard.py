@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from actors.residents import Residents, Turn, needed_items
 from actors.settings import ShardSettings
 from persistence import checkpoints, leases, sessions
 from persistence.errors import Fenced, StoreUnavailable
+from persistence.migrate import ensure_months
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 
 log = structlog.get_logger()
@@ -35,6 +36,9 @@ EXIT_FENCED = 70
 """Exit status of a shard that a newer incarnation has replaced (sysexits: internal software error)."""
 
 UPKEEP_S = 1.0
+MONTHS_EVERY_S = 6 * 3600.0
+"""How often the coming monthly partitions are made sure of; a shard may live for months."""
+
 GATEWAY_GIVE_UP = 3
 """Calls to a gateway that may fail before the shard forgets its connections; they attach again."""
 
@@ -47,7 +51,11 @@ def now_ms() -> int:
 class Shard:
     """One shard. Methods are called through Ray, see actors/named.py."""
 
-    def __init__(self, name: str, settings: ShardSettings) -> None:
+    def __init__(
+        self, name: str, settings: ShardSettings, set_up_logs: Callable[[], None] | None = None
+    ) -> None:
+        if set_up_logs is not None:
+            set_up_logs()
         self.name = name
         self.settings = settings
         self.life = uuid.uuid4().hex
@@ -142,7 +150,7 @@ class Shard:
             self._exit_fenced,
         )
         self._checkpointer.start()
-        self._upkeep = asyncio.create_task(self._upkeep_for_ever(self._checkpointer))
+        self._upkeep = asyncio.create_task(self._upkeep_for_ever(postgres, self._checkpointer))
         self._postgres = postgres
         log.info("shard_started", shard=self.name, slots=len(self._epochs), life=self.life)
         return postgres
@@ -247,18 +255,29 @@ class Shard:
             turn.outcomes.pop(gateway, None)
             self._push(turn)
 
-    async def _upkeep_for_ever(self, checkpointer: Checkpointer) -> None:
+    async def _upkeep_for_ever(self, postgres: Postgres, checkpointer: Checkpointer) -> None:
+        """Once a second; what goes wrong is logged and tried again, the task never ends by itself."""
+        months_due = time.monotonic() + MONTHS_EVERY_S
         while True:
             await asyncio.sleep(UPKEEP_S)
-            self._push(self._residents.close_gaps(now_ms()))
-            self._residents.evict_idle(now_ms(), round(self.settings.idle_eviction_s * 1000))
-            self._metrics.observe(
-                len(self._residents),
-                self._residents.connections,
-                self._updates,
-                checkpointer.lag_s(),
-                checkpointer.rows,
-            )
+            try:
+                self._upkeep_once(checkpointer)
+                if time.monotonic() >= months_due:
+                    months_due = time.monotonic() + MONTHS_EVERY_S
+                    await ensure_months(postgres)
+            except Exception:
+                log.exception("upkeep_failed", shard=self.name)
+
+    def _upkeep_once(self, checkpointer: Checkpointer) -> None:
+        self._push(self._residents.close_gaps(now_ms()))
+        self._residents.evict_idle(now_ms(), round(self.settings.idle_eviction_s * 1000))
+        self._metrics.observe(
+            len(self._residents),
+            self._residents.connections,
+            self._updates,
+            checkpointer.lag_s(),
+            checkpointer.rows,
+        )
 
     def _exit_fenced(self, error: Fenced) -> None:
         log.error("shard_fenced", shard=self.name, error=str(error))

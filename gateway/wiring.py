@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from actors.shard import Shard
 from gateway.http.actor import WebGateway
 from gateway.http.settings import WebSettings
 from gateway.keys import Jwks
+from gateway.logs import set_up_logs
 from gateway.settings import Settings
 from gateway.sockets.actor import SocketGateway
 from gateway.sockets.settings import SocketSettings
 from persistence.errors import SetupError
 from persistence.objects import ObjectStore
+
+SET_UP_LOGS = partial(set_up_logs, for_people=False)
+"""The live layer logs like everybody else, but may not import the gateway's way of doing it."""
 
 START_S = 90.0
 DRAIN_S = 25.0
@@ -65,7 +70,7 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
         flush_after_s=settings.shards.flush_after_s,
     )
     shards = [
-        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings), detached)
+        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings, SET_UP_LOGS), detached)
         for n in range(settings.shards.count)
     ]
     gateways = [
@@ -85,7 +90,7 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
             detached,
         )
     )
-    return ActorSpec(DIRECTORY, Directory, (shards, gateways), detached)
+    return ActorSpec(DIRECTORY, Directory, (shards, gateways, SET_UP_LOGS), detached)
 
 
 def check_budget(settings: Settings, connections_max: int) -> None:

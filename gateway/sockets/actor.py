@@ -11,6 +11,7 @@ from ray.exceptions import ActorDiedError
 
 from actors.named import named_actor
 from actors.settings import DIRECTORY
+from gateway.logs import set_up_logs
 from gateway.sockets.auth import Authenticator
 from gateway.sockets.batching import ShardRouter
 from gateway.sockets.metrics import Metrics
@@ -33,6 +34,7 @@ class SocketGateway:
     """
 
     def __init__(self, name: str, settings: SocketSettings) -> None:
+        set_up_logs(for_people=False)
         self.name = name
         self.settings = settings
         self.life = uuid.uuid4().hex
