@@ -59,7 +59,7 @@ async def start(folder: DataFolder, dashboard_host: str, dashboard_port: int) ->
     await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
     order = child.Order(
         name=NAME,
-        argv=_head(port, dashboard_host, dashboard_port, temporary),
+        argv=[*_head(port, dashboard_host, dashboard_port, temporary), _client_port(folder)],
         env=dict(os.environ),
         stop_timeout_s=STOP_S,
     )
@@ -101,6 +101,11 @@ def _head(port: int, dashboard_host: str, dashboard_port: int, temporary: Path) 
         f"--object-store-memory={OBJECT_STORE_BYTES}",
         f"--temp-dir={temporary}",
     ]
+
+
+def _client_port(folder: DataFolder) -> str:
+    """Ray's server for remote drivers: on a fixed port unless told otherwise, and no Ray where it is taken."""
+    return f"--ray-client-server-port={ports.choose(folder, 'ray-client')}"
 
 
 def _temporary(folder: DataFolder) -> Path:
