@@ -104,7 +104,7 @@ def _head(port: int, dashboard_host: str, dashboard_port: int, temporary: Path) 
 
 
 def _client_port(folder: DataFolder) -> str:
-    """Ray's server for remote drivers: on a fixed port unless told otherwise, and no Ray where it is taken."""
+    """Ray's server for remote drivers: its port is fixed unless chosen, and where it is taken Ray ends."""
     return f"--ray-client-server-port={ports.choose(folder, 'ray-client')}"
 
 
