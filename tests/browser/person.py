@@ -71,6 +71,15 @@ class Screen:
         """Wait until the shown position is within a second of a place."""
         await self.until(f"Math.abs({SHOWN} - {position_ms}) <= {tolerance_ms}")
 
+    async def until_in_step(self, other: "Screen", tolerance_ms: float = 1500) -> None:
+        """Wait until this page shows where the other's player is at the same moment."""
+        async with asyncio.timeout(WAIT_MS / 1000):
+            while True:
+                theirs, shown = await asyncio.gather(other.time_ms(), self.shown_ms())
+                if abs(theirs - shown) <= tolerance_ms:
+                    return
+                await asyncio.sleep(0.05)
+
     async def until(self, condition: str, timeout_ms: int = WAIT_MS) -> None:
         """Wait until a JavaScript expression is true. Asked from outside: the page's policy forbids eval."""
         async with asyncio.timeout(timeout_ms / 1000):
