@@ -29,7 +29,7 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
         duration_ms=item.duration_ms,
         playing=progress.playing_now(now_ms),
         rate=run.rate if run else 1.0,
-        as_of_ms=run.moved_ms if run else now_ms,
+        as_of_ms=run.shown_ms if run else now_ms,
         device=run.device if run else "",
         device_name=device.title if device else "",
         device_kind=device.kind if device else "",

@@ -218,8 +218,10 @@ class Epochs:
             viewing.coverage = Intervals()
             for gone in viewing.let_go.values():
                 viewing.coverage.unite(gone)
-            if viewing.completion and viewing.completion.at_ms > turn.at_ms:
+            done = viewing.completion
+            if done is not None and done.at_ms >= turn.at_ms:
                 viewing.completion = None
+                self.current.passes[0].completion = done if done.marked else None
         for run in runs:
             for stretch in run.log:
                 for epoch, part in self.shares(run, stretch):

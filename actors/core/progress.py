@@ -124,7 +124,7 @@ class Progress:
     def playing_now(self, now_ms: int) -> bool:
         """Whether the head's device is playing, as far as the server knows."""
         head = self.head
-        return head is not None and head.playing and now_ms - head.moved_ms < STALE_PLAY_MS
+        return head is not None and head.playing and now_ms - head.shown_ms < STALE_PLAY_MS
 
     def offered(self, duration_ms: int) -> Run | None:
         """The losing run whose place is the second resume candidate (R4)."""
@@ -136,11 +136,13 @@ class Progress:
 
     def stop_playing(self, device: str, visit: Visit) -> bool:
         """The visit's player no longer plays (connection gone, stalled): True if the head showed it."""
-        run = self.runs.get((device, visit.run))
-        if run is None or not run.playing:
-            return False
-        run.playing = False
-        return run.key == self.head_key
+        head, run = self.head, self.runs.get((device, visit.run))
+        shown = head is not None and head.playing
+        if run is not None:
+            run.playing = False
+        if head is not None and (head.device, head.session) == (device, visit.session):
+            head.playing = False
+        return shown and head is not None and not head.playing
 
     def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
         """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
@@ -179,20 +181,26 @@ class Progress:
             action_ms=fact.when.action_ms if kind == ADVANCE else at_ms,
             position_ms=self.position_ms if event.position_ms is None else event.position_ms,
             moved_ms=at_ms,
+            shown_ms=at_ms,
             playing=event.kind == "play" or (former is not None and former.playing),
             rate=event.rate,
         )
         self.epochs.begin(run, self.runs.values(), fact.item.duration_ms)
         if former is not None:
-            self._leave(former)
+            self._leave(former, run)
         visit.run = event.seq
         self.runs[run.key] = run
         self._decree(run, fact)
         return run
 
-    def _leave(self, former: Run) -> None:
-        """The run is over: its visit has begun another one."""
-        former.playing = False
+    def _leave(self, former: Run, run: Run) -> None:
+        """The run is over: its visit has begun another one.
+
+        Until that is real, the head's own player that plays on from where it stood is shown as playing.
+        """
+        goes_on = former.key == self.head_key and abs(run.position_ms - former.position_ms) <= JUMP_MS
+        former.playing = goes_on and run.kind == "play"
+        former.shown_ms = run.shown_ms
         if not former.real and not former.log:
             del self.runs[former.key]
 
@@ -212,7 +220,7 @@ class Progress:
         event, at_ms = fact.event, fact.when.at_ms
         assert event.from_ms is not None and event.to_ms is not None
         length_ms, same_rate = event.to_ms - event.from_ms, run.rate == event.rate
-        run.position_ms, run.moved_ms = event.to_ms, at_ms
+        run.position_ms, run.moved_ms, run.shown_ms = event.to_ms, at_ms, at_ms
         run.rate, run.playing = event.rate, True
         credited = fact.visit.credits(event, length_ms)
         fact.visit.stamp(event)
@@ -228,16 +236,14 @@ class Progress:
         self.epochs.cover(run, stretch)
 
     def _stop(self, run: Run, fact: Fact) -> None:
-        run.playing = False
+        self.stop_playing(fact.device, fact.visit)
         duration_ms = fact.item.duration_ms
         if fact.event.kind == "ended" and run.log and duration_ms - run.position_ms <= JUMP_MS:
             run.position_ms = duration_ms
 
     def _settle(self, run: Run, fact: Fact) -> None:
         """Give the run its revision if it is real, and decide what follows: pass, completion, head."""
-        head = self.head
-        goes_on = head is not None and (head.device, head.session) == (run.device, run.session)
-        if not run.real and fact.visit.makes_real(run, goes_on):
+        if not run.real and fact.visit.makes_real(run):
             run.first_rev, run.seen_ms = fact.rev, fact.when.now_ms
         if run.real:
             run.last_rev = self.rev = fact.rev

@@ -33,6 +33,7 @@ class Mark(NamedTuple):
 class Run:
     """One user action on one device, with the play after it. Times are corrected server ms.
 
+    `moved_ms` is when it last moved; `shown_ms` as of when it stands there, or plays on from there.
     `first_rev` is the revision at which the run became real, 0 before; `last_rev` that of its latest move;
     `seen_ms` the server time at which it became real. `viewing` is the pass it plays in, of `epoch`;
     `rewatch`: its device knew that pass to be complete; `replayed_ms` is how much of it the run has
@@ -47,6 +48,7 @@ class Run:
     action_ms: int
     position_ms: int
     moved_ms: int
+    shown_ms: int = 0
     epoch: int = 1
     viewing: int = 1
     first_rev: int = 0

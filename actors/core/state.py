@@ -28,6 +28,7 @@ RUN_FIELDS = (
     "action_ms",
     "position_ms",
     "moved_ms",
+    "shown_ms",
     "epoch",
     "viewing",
     "first_rev",

@@ -43,8 +43,8 @@ class Visit:
             return ADVANCE if self.intent == "advance" and not self.run else AUTO
         return ""
 
-    def makes_real(self, run: Run, goes_on: bool) -> bool:
-        """Whether the run may move the head now (R1). `goes_on`: the head is of this very visit."""
+    def makes_real(self, run: Run) -> bool:
+        """Whether the run may move the head now (R1)."""
         if run.kind == AUTO:
             return False
         if run.kind in EXPLICIT and run.kind != "sought":
@@ -53,8 +53,7 @@ class Visit:
             return False
         if run.kind == "sought":
             return True
-        played = bool(run.log) or (goes_on and run.kind == "play")
-        return played and self.played_ms >= REAL_PLAY_MS
+        return bool(run.log) and self.played_ms >= REAL_PLAY_MS
 
     def credits(self, event: Event, length_ms: int) -> bool:
         """Whether the real time since the latest span allows one of this length; takes it if so (R9)."""
