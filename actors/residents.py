@@ -71,6 +71,7 @@ class Residents:
         self._by_student: dict[str, Resident] = {}
         self._lives: dict[str, str] = {}
         self._attached: dict[Link, str] = {}
+        self._gaps: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         return len(self._by_student)
@@ -137,12 +138,15 @@ class Residents:
     def close_gaps(self, now_ms: int) -> Turn:
         """Ask devices whose journals have had a gap for too long to start over (P22)."""
         turn = Turn()
-        for resident in self:
-            for device_id, link in list(resident.links.items()):
-                device = resident.session.device(device_id)
-                if device.gap_expired(now_ms):
-                    device.held.clear()
-                    device.gap_since_ms = 0
+        for student, device_id in list(self._gaps):
+            resident = self._by_student.get(student)
+            device = resident.session.device(device_id) if resident else None
+            if resident is None or device is None or not device.held:
+                self._gaps.discard((student, device_id))
+            elif device.gap_expired(now_ms):
+                device.forget_held()
+                link = resident.links.get(device_id)
+                if link is not None:
                     turn.tell(link, Close([link[1]], RESYNC))
         return turn
 
@@ -170,6 +174,7 @@ class Residents:
             self._attached.pop(older, None)
             turn.tell(older, Close([older[1]], REPLACED))
         device = session.device(said.id)
+        device.forget_held()
         device.kind, device.name = said.kind, said.name
         wall_ms = round(attach.clock.wall.timestamp() * 1000)
         device.clock.connect(attach.clock.boot, attach.clock.mono_ms, wall_ms, attach.received_ms)
@@ -185,8 +190,7 @@ class Residents:
             return
         del resident.links[device_id]
         device = resident.session.device(device_id)
-        device.held.clear()
-        device.gap_since_ms = 0
+        device.forget_held()
         changed = resident.session.leave(device_id, now_ms)
         if changed:
             self._push(resident, changed, now_ms, turn)
@@ -199,6 +203,8 @@ class Residents:
         folded = session.apply(device_id, entries, self.catalogue, now_ms)
         device = session.device(device_id)
         turn.entries += len(entries)
+        if device.held:
+            self._gaps.add((session.student, device_id))
         for seq, code, message in folded.refused:
             turn.tell(link, Deliver([conn], encode(Rejected(seq, code, message))))
         turn.tell(link, Deliver([conn], encode(Applied(device.applied_seq)), "applied"))

@@ -50,6 +50,11 @@ class Device:
         waiting = bool(self.held)
         return waiting and (len(self.held) >= HELD_MAX or now_ms - self.gap_since_ms > GAP_MS)
 
+    def forget_held(self) -> None:
+        """Entries that wait for an earlier one are let go: the device sends them again (P22)."""
+        self.held.clear()
+        self.gap_since_ms = 0
+
     def keep(self, visit: Visit, closed: bool) -> None:
         """Remember an open visit as the latest; of too many the one longest without an event is forgotten."""
         self.visits.pop(visit.session, None)

@@ -1,0 +1,373 @@
+"""Sessions and their connections in one shard: who is told what, with the real rules underneath."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from actors.batch import (
+    Apply,
+    Attach,
+    Attached,
+    Close,
+    Deliver,
+    Detach,
+    Operation,
+    Outcome,
+    Present,
+    PullHeads,
+    Reattach,
+    WireEntry,
+)
+from actors.core.events import Event
+from actors.core.item import Item
+from actors.core.placement import slot_of
+from actors.core.session import Session
+from actors.messages import Applied, ClockReading, Device, Durable, Head, Rejected, Resync, ToDevice
+from actors.residents import REPLACED, RESYNC, Residents, Turn, needed_items
+
+NOW_MS = 1_772_442_000_000
+CATALOGUE = {
+    "lec1": Item("lec1", "c1", "v1", {"v1": 3_600_000}),
+    "other": Item("other", "c2", "v1", {"v1": 3_600_000}),
+}
+EPOCH = 3
+
+_decoder = msgspec.msgpack.Decoder(ToDevice)
+
+
+@dataclass
+class Shard:
+    """Residents and everything each connection has been told, by (gateway, connection)."""
+
+    residents: Residents = field(default_factory=lambda: Residents(CATALOGUE))
+    told: dict[tuple[str, int], list[Any]] = field(default_factory=dict)
+    now_ms: int = NOW_MS
+
+    def student(self, name: str = "ana") -> Session:
+        session = Session(name, EPOCH << 20, frozenset({"c1"}))
+        self.residents.admit(session, self.now_ms)
+        return session
+
+    def run(self, gateway: str, *operations: Operation, life: str = "1") -> Turn:
+        turn = self.residents.run(gateway, life, list(operations), self.now_ms)
+        self.hear(turn)
+        return turn
+
+    def hear(self, turn: Turn) -> None:
+        for gateway, outcomes in turn.outcomes.items():
+            for outcome in outcomes:
+                said = _decoder.decode(outcome.frame) if isinstance(outcome, Deliver) else outcome
+                for conn in conns_of(outcome):
+                    self.told.setdefault((gateway, conn), []).append(said)
+
+    def said(self, gateway: str, conn: int, kind: type) -> list[Any]:
+        return [message for message in self.told.get((gateway, conn), []) if isinstance(message, kind)]
+
+    def attach(self, gateway: str, conn: int, device: str, student: str = "ana", **fields: Any) -> None:
+        clock = ClockReading(datetime.fromtimestamp(self.now_ms / 1000, UTC), self.now_ms - NOW_MS, "b1")
+        self.run(gateway, Attach(conn, student, Device(device), clock, self.now_ms), **fields)
+
+
+def conns_of(outcome: Outcome) -> list[int]:
+    return [outcome.conn] if isinstance(outcome, Attached) else list(outcome.conns)
+
+
+def entry(seq: int, kind: str, at_s: float = 0, **fields: Any) -> WireEntry:
+    return WireEntry(
+        Event(
+            seq=seq,
+            session="s1",
+            item=fields.pop("item", "lec1"),
+            version="v1",
+            base_rev=0,
+            kind=kind,  # type: ignore[arg-type]
+            mono_ms=round(at_s * 1000),
+            boot="b1",
+            wall=datetime.fromtimestamp(NOW_MS / 1000 + at_s, UTC),
+            **fields,
+        )
+    )
+
+
+def minute() -> list[WireEntry]:
+    """A visit that plays the first minute."""
+    beats = [
+        entry(n + 3, "played", n * 10 + 10, from_ms=n * 10_000, to_ms=n * 10_000 + 10_000) for n in range(6)
+    ]
+    return [entry(1, "opened"), entry(2, "play", position_ms=0), *beats]
+
+
+def playing(shard: Shard, gateway: str = "g1", conn: int = 1, device: str = "P") -> Session:
+    """A device that has played a minute and plays on."""
+    session = shard.student()
+    shard.attach(gateway, conn, device)
+    shard.now_ms += 60_000
+    shard.run(gateway, Apply(conn, "ana", minute()))
+    return session
+
+
+def test_an_attach_is_answered_with_epoch_and_watermarks() -> None:
+    shard = Shard()
+    session = shard.student()
+    session.device("P").applied_seq, session.device("P").durable_seq = 9, 5
+    shard.attach("g1", 1, "P")
+    (attached,) = shard.said("g1", 1, Attached)
+    assert (attached.epoch, attached.applied_seq, attached.durable_seq) == (EPOCH, 9, 5)
+    shard.attach("g1", 1, "P")
+    assert len(shard.said("g1", 1, Attached)) == 2 and shard.residents.connections == 1
+
+
+def test_entries_are_answered_applied_and_not_durable() -> None:
+    shard = Shard()
+    playing(shard)
+    assert shard.said("g1", 1, Applied)[-1].seq == 8
+    assert shard.said("g1", 1, Durable) == []
+
+
+def test_r8_durable_is_told_only_when_it_is() -> None:
+    shard = Shard()
+    session = playing(shard)
+    shard.hear(shard.residents.acknowledge("ana", {"P": 8}))
+    assert [message.seq for message in shard.said("g1", 1, Durable)] == [8]
+    assert session.device("P").durable_seq == 8
+    shard.hear(shard.residents.acknowledge("ana", {"P": 3}))
+    assert session.device("P").durable_seq == 8
+
+
+def test_r8_a_durable_repeat_is_acknowledged_again() -> None:
+    shard = Shard()
+    session = playing(shard)
+    session.dirty_items, session.dirty_devices = set(), set()
+    shard.hear(shard.residents.acknowledge("ana", {"P": 8}))
+    turn = shard.run("g1", Apply(1, "ana", minute()))
+    assert [message.seq for message in shard.said("g1", 1, Durable)] == [8, 8]
+    assert not turn.dirty
+
+
+def test_an_acknowledgement_for_somebody_who_has_left_tells_nobody() -> None:
+    shard = Shard()
+    assert shard.residents.acknowledge("ana", {"P": 8}).outcomes == {}
+    shard.student()
+    assert shard.residents.acknowledge("ana", {"P": 8}).outcomes == {}
+
+
+def test_p10_heads_go_to_every_connection_of_the_student_and_no_other() -> None:
+    shard = Shard()
+    shard.student("ben")
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.attach("g2", 1, "W")
+    shard.attach("g2", 2, "ben's", student="ben")
+    shard.now_ms += 60_000
+    shard.run("g1", Apply(1, "ana", minute()))
+    for gateway in ("g1", "g2"):
+        head = shard.said(gateway, 1, Head)[-1]
+        assert (head.position_ms, head.device, head.playing) == (60_000, "P", True)
+    assert shard.said("g2", 2, Head) == []
+
+
+def test_a_head_that_nobody_sees_change_is_not_pushed() -> None:
+    shard = Shard()
+    playing(shard)
+    heads = len(shard.said("g1", 1, Head))
+    shard.run("g1", Apply(1, "ana", [entry(9, "opened", 60)]))
+    assert len(shard.said("g1", 1, Head)) == heads
+
+
+def test_p10_a_pull_gives_the_heads_of_items_one_may_see() -> None:
+    shard = Shard()
+    playing(shard)
+    shard.told.clear()
+    shard.run("g1", PullHeads(1, "ana", ["lec1", "other", "nothing"]))
+    assert [(head.item, head.position_ms) for head in shard.said("g1", 1, Head)] == [("lec1", 60_000)]
+
+
+def test_p11_the_head_of_an_item_not_begun_has_revision_zero() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.run("g1", PullHeads(1, "ana", ["lec1"]))
+    (head,) = shard.said("g1", 1, Head)
+    assert (head.rev, head.position_ms, head.device, head.candidate) == (0, 0, "", None)
+
+
+def test_w18_a_refusal_reaches_the_device() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.run("g1", Apply(1, "ana", [entry(1, "opened", item="other"), entry(2, "opened", item="lec9")]))
+    codes = [(message.seq, message.code) for message in shard.said("g1", 1, Rejected)]
+    assert codes == [(1, "not_enrolled"), (2, "unknown_item")]
+    assert shard.said("g1", 1, Applied)[-1].seq == 2
+
+
+def test_w22_the_same_device_twice_replaces_the_older_connection() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.attach("g1", 2, "P")
+    assert [close.code for close in shard.said("g1", 1, Close)] == [REPLACED]
+    assert shard.said("g1", 2, Close) == [] and shard.residents.connections == 1
+    shard.run("g1", Detach(1, "ana"))
+    shard.run("g1", Apply(2, "ana", minute()))
+    assert shard.said("g1", 2, Applied)[-1].seq == 8
+
+
+def test_w22_also_over_two_gateways() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.attach("g2", 1, "P")
+    assert [close.code for close in shard.said("g1", 1, Close)] == [REPLACED]
+    shard.run("g1", Apply(1, "ana", minute()))
+    assert len(shard.said("g1", 1, Reattach)) == 1 and shard.said("g1", 1, Applied) == []
+    shard.run("g2", Apply(1, "ana", minute()))
+    assert shard.said("g2", 1, Applied)[-1].seq == 8
+
+
+def test_w21_one_device_id_under_two_students_is_two_devices() -> None:
+    shard = Shard()
+    ana, ben = shard.student("ana"), shard.student("ben")
+    shard.attach("g1", 1, "shared", student="ana")
+    shard.attach("g1", 2, "shared", student="ben")
+    assert shard.said("g1", 1, Close) == []
+    shard.run("g1", Apply(1, "ana", minute()))
+    assert ana.device("shared").applied_seq == 8 and ben.device("shared").applied_seq == 0
+    assert ben.items == {} and shard.said("g1", 2, Head) == []
+
+
+def test_p27_a_connection_the_shard_does_not_know_is_attached_again() -> None:
+    shard = Shard()
+    shard.student()
+    turn = shard.run("g1", Apply(7, "ana", minute()), PullHeads(8, "ana", ["lec1"]))
+    assert turn.outcomes["g1"] == [Reattach([7]), Reattach([8])]
+    assert not turn.dirty and shard.residents["ana"].session.items == {}
+
+
+def test_a_new_life_of_a_gateway_forgets_its_connections() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.attach("g2", 1, "W")
+    shard.attach("g1", 5, "T", life="2")
+    assert shard.residents.connections == 2
+    shard.run("g1", Apply(1, "ana", minute()), life="2")
+    assert len(shard.said("g1", 1, Reattach)) == 1
+
+
+def test_a_gateway_that_is_gone_stops_the_live_display() -> None:
+    shard = Shard()
+    playing(shard)
+    shard.attach("g2", 1, "W")
+    turn = Turn()
+    shard.residents.forget("g1", shard.now_ms, turn)
+    shard.hear(turn)
+    assert shard.said("g2", 1, Head)[-1].playing is False
+    assert shard.residents.connections == 1
+
+
+def test_p22_a_gap_is_told_and_after_five_seconds_the_socket_closes() -> None:
+    shard = Shard()
+    session = shard.student()
+    shard.attach("g1", 1, "P")
+    shard.run("g1", Apply(1, "ana", minute()[2:]))
+    (resync,) = shard.said("g1", 1, Resync)
+    assert (resync.from_seq, resync.epoch, resync.reason) == (1, EPOCH, "gap")
+    shard.hear(shard.residents.close_gaps(shard.now_ms + 5_000))
+    assert shard.said("g1", 1, Close) == []
+    shard.hear(shard.residents.close_gaps(shard.now_ms + 5_001))
+    assert [close.code for close in shard.said("g1", 1, Close)] == [RESYNC]
+    assert session.device("P").held == {}
+    shard.hear(shard.residents.close_gaps(shard.now_ms + 60_000))
+    assert len(shard.said("g1", 1, Close)) == 1
+
+
+def test_p22_a_gap_that_is_filled_closes_nothing() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.run("g1", Apply(1, "ana", minute()[2:]))
+    shard.run("g1", Apply(1, "ana", minute()[:2]))
+    assert shard.said("g1", 1, Applied)[-1].seq == 8
+    shard.hear(shard.residents.close_gaps(shard.now_ms + 60_000))
+    assert shard.said("g1", 1, Close) == []
+
+
+def test_p22_a_connection_that_comes_back_has_its_five_seconds_again() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    shard.run("g1", Apply(1, "ana", minute()[2:]))
+    shard.now_ms += 4_900
+    shard.attach("g1", 2, "P")
+    shard.run("g1", Apply(2, "ana", minute()[2:]))
+    shard.hear(shard.residents.close_gaps(shard.now_ms + 4_000))
+    assert shard.said("g1", 2, Close) == []
+
+
+def test_r1_a_player_that_stalls_is_not_shown_as_playing() -> None:
+    shard = Shard()
+    playing(shard)
+    shard.attach("g2", 1, "W")
+    shard.run("g1", Present(1, "ana", "lec1", "stalled"))
+    head = shard.said("g2", 1, Head)[-1]
+    assert (head.playing, head.position_ms) == (False, 60_000)
+    heads = len(shard.said("g2", 1, Head))
+    shard.run("g1", Present(1, "ana", "lec1", "stalled"), Present(1, "ana", "other", "idle"))
+    assert len(shard.said("g2", 1, Head)) == heads
+
+
+def test_detach_stops_the_live_display_and_tells_the_others() -> None:
+    shard = Shard()
+    playing(shard)
+    shard.attach("g2", 1, "W")
+    shard.told.clear()
+    shard.run("g1", Detach(1, "ana"))
+    assert shard.said("g2", 1, Head)[-1].playing is False
+    assert shard.said("g1", 1, Head) == []
+    assert shard.residents.connections == 1
+
+
+def test_what_is_dirty_and_what_is_urgent_is_reported() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P")
+    turn = shard.run("g1", Apply(1, "ana", minute()))
+    assert (turn.dirty, turn.urgent, turn.entries) == ({"ana"}, set(), 8)
+    turn = shard.run("g1", Apply(1, "ana", [entry(9, "paused", 60, position_ms=60_000)]))
+    assert (turn.dirty, turn.urgent) == ({"ana"}, {"ana"})
+
+
+def test_only_the_clean_and_lonely_are_let_go() -> None:
+    shard = Shard()
+    session = playing(shard)
+    later_ms = shard.now_ms + 1_000_000
+    assert shard.residents.evict_idle(later_ms, 1000) == 0
+    shard.run("g1", Detach(1, "ana"))
+    assert shard.residents.evict_idle(later_ms, 1000) == 0
+    session.dirty_items, session.dirty_devices = set(), set()
+    shard.residents["ana"].writing = True
+    assert shard.residents.evict_idle(later_ms, 1000) == 0
+    shard.residents["ana"].writing = False
+    assert shard.residents.evict_idle(shard.now_ms, 1000) == 0
+    assert shard.residents.evict_idle(later_ms, 1000) == 1 and "ana" not in shard.residents
+
+
+def test_a_session_that_is_here_is_not_replaced_by_a_load() -> None:
+    shard = Shard()
+    session = playing(shard)
+    shard.residents.admit(Session("ana", 0), shard.now_ms)
+    assert shard.residents["ana"].session is session
+    assert shard.residents["ana"].slot == slot_of("ana")
+
+
+def test_a_batch_names_what_the_catalogue_must_hold() -> None:
+    operations: list[Operation] = [
+        Apply(1, "ana", [entry(1, "opened"), entry(2, "opened", item="lec9")]),
+        PullHeads(1, "ana", ["pulled"]),
+        Present(1, "ana", "shown", "idle"),
+        Detach(1, "ana"),
+    ]
+    assert needed_items(operations) == {"lec1", "lec9", "pulled", "shown"}
