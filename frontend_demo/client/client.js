@@ -29,7 +29,6 @@ const BOOT = newId("boot");
  * - `wire` {way, type, ...}: every message, without secrets, for people who watch
  */
 export class Client extends Emitter {
-  applied_seq = 0;
   #journal;
   #connection;
   #outbox;
@@ -62,6 +61,11 @@ export class Client extends Emitter {
 
   get online() {
     return this.status === "online";
+  }
+
+  /** Everything up to it is in the server's memory; goes back when a shard starts anew (P27). */
+  get applied_seq() {
+    return this.#outbox.applied_seq;
   }
 
   /** What the server accepts; null before the first `welcome`. */
@@ -196,7 +200,6 @@ export class Client extends Emitter {
     link.on("welcome", (message) => this.#welcomed(message));
     link.on("message", (message) => this.#hear(message));
     link.on("sent", (message) => this.emit("wire", { way: "up", ...summary(message) }));
-    this.#outbox.on("applied", ({ seq }) => (this.applied_seq = seq));
     this.#journal.on("changed", () => this.#saySaved());
     this.#journal.on("degraded", () => this.emit("degraded", { durability: "memory" }));
   }
@@ -217,7 +220,6 @@ export class Client extends Emitter {
       // The token is somebody else's: this journal is sealed to its student and stays here (R9).
       return this.#connection.refuse({ name: "sealed", meaning: "another student is signed in", again: "final" });
     }
-    this.applied_seq = message.applied_seq;
     this.#outbox.welcome(message);
     this.#say("online", null);
     this.#askFor([...this.#followed]);

@@ -59,7 +59,6 @@ export class Player extends Emitter {
   #meter = new SpanMeter();
   #floating;
   #wanted_ms;
-  #own_target_ms = null;
   #seek = null;
   #ask = 0;
   #start_base_rev = 0;
@@ -403,14 +402,13 @@ export class Player extends Emitter {
     this.#wanted_ms = null;
     this.#tick_at_ms = place_ms;
     if (Math.abs(this.#video.currentTime * 1000 - place_ms) < 1) return;
-    this.#own_target_ms = place_ms;
     this.#video.currentTime = place_ms / 1000;
   }
 
   #seeking() {
-    const at_ms = this.#video.currentTime * 1000;
-    if (this.#own_target_ms !== null && Math.abs(at_ms - this.#own_target_ms) < NUDGE_MS) return;
     if (this.#wanted_ms !== null || this.#video.readyState === 0) return;
+    const at_ms = this.#video.currentTime * 1000;
+    // Our own positioning has left its target in #tick_at_ms, so it is never taken for the user's.
     const nudge = Math.abs(at_ms - this.#tick_at_ms) < NUDGE_MS;
     // The element is at the new place already; the span ends at the last reading.
     if (this.phase === "playing") {
@@ -421,7 +419,6 @@ export class Player extends Emitter {
   }
 
   #seeked() {
-    this.#own_target_ms = null;
     this.#tick_at_ms = this.#video.currentTime * 1000;
     if (this.phase === "stalled" && !this.#video.paused && this.#video.readyState >= 3) this.#measure();
     this.emit("change");

@@ -72,7 +72,9 @@ async function route() {
     const made = await view(page.main);
     if (mine !== turn) return made.leave?.();
     shown = made;
-    page.main.querySelector("h1")?.focus({ preventScroll: true });
+    // On a lecture's page the player comes before the title: Tab begins there.
+    const start = name === "watch" ? page.main : page.main.querySelector("h1");
+    start?.focus({ preventScroll: true });
   } catch (error) {
     if (mine !== turn) return;
     if (error instanceof SignInNeeded) return showSignIn();

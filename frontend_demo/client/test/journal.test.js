@@ -274,6 +274,8 @@ test("P26 `saved` is said on `durable`, never on `applied`", async () => {
   client.on("saved", () => said.push("saved"));
   await time.pass(10_000);
   assert.ok(client.applied_seq >= 4);
+  end.durable(2);
+  await time.pass(10);
   assert.deepEqual([...new Set(said)], ["saving"]);
   end.durable(client.applied_seq);
   await time.pass(10);
@@ -295,10 +297,13 @@ test("P27 a new epoch asks again on the open socket", async () => {
   const before = end.entries.length;
   end.epoch = 2;
   end.applied_seq = 0;
+  end.polite = false;
   end.say({ type: "resync", from_seq: 1, epoch: 2, reason: "epoch" });
   await time.pass(100);
   assert.equal(end.sockets.length, 1);
   assert.deepEqual(end.entries.slice(before).map((each) => each.seq), Array.from({ length: before }, (_, i) => i + 1));
+  assert.equal(client.applied_seq, 0);
+  end.say({ type: "applied", seq: before });
   assert.equal(client.applied_seq, before);
 });
 

@@ -121,6 +121,8 @@ test("S39 a stall ends the span, claims nothing, and play goes on behind it", as
   void player.play();
   await time.pass(8_030);
   video.starve();
+  await time.pass(300);
+  assert.equal(player.phase, "stalled");
   await time.pass(60_000);
   assert.equal(player.phase, "stalled");
   video.feed();
