@@ -3,8 +3,11 @@
 import asyncio
 import uuid
 
+import pytest
+
 from actors.batch import Attached, Outcomes, encoder
 from actors.core.placement import slot_of
+from gateway.sockets import batching
 from gateway.sockets.close_codes import OVERLOAD
 from tests.gateway.sockets.conftest import NAME, Gateway, Start, events, played
 from tests.gateway.sockets.raw import Raw
@@ -84,28 +87,41 @@ async def test_a_moved_slot_is_followed_without_a_close(start: Start) -> None:
     assert gateway.metrics.closes.total() == 0
 
 
-async def test_a_directory_that_lags_is_asked_again_without_spinning(start: Start) -> None:
+async def test_a_directory_that_lags_is_asked_again_without_spinning(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gateway = await start(shards=2)
     raw = await gateway.join("mira")
     slot, here = slot_of("mira"), gateway.shard_of("mira")
     (there,) = (shard for shard in gateway.shards.values() if shard is not here)
     fetched = gateway.map_fetches
-    owner = gateway.fetch_map
-    stale = await owner()
-
-    async def lagging() -> tuple[int, list[str]]:
-        gateway.map_fetches += 1
-        return stale
-
-    gateway.router._fetch_map = lagging
+    monkeypatch.setattr(gateway.router, "_fetch_map", gateway.lagging_map)
     here.slots.remove(slot)
     there.slots.add(slot)
     raw.say(events(played(1)))
     await gateway.settled(lambda: gateway.map_fetches >= fetched + 4)
     gateway.map_version = 2
-    gateway.router._fetch_map = owner
+    monkeypatch.setattr(gateway.router, "_fetch_map", gateway.fetch_map)
     assert (await raw.message("resync"))["epoch"] == there.epoch
     assert gateway.map_fetches < fetched + 12
+
+
+async def test_a_hello_sent_to_the_wrong_shard_is_sent_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "ATTACH_AGAIN_S", 1e9)
+    gateway = await start(shards=2)
+    slot, here = slot_of("mira"), gateway.shard_of("mira")
+    (there,) = (shard for shard in gateway.shards.values() if shard is not here)
+    here.slots.remove(slot)
+    raw = await Raw.open(gateway.address)
+    raw.say(gateway.hello())
+    fetched = gateway.map_fetches
+    monkeypatch.setattr(gateway.router, "_fetch_map", gateway.lagging_map)
+    await gateway.settled(lambda: gateway.map_fetches >= fetched + 3)
+    there.slots.add(slot)
+    here.slots.add(slot)
+    assert (await raw.message("welcome"))["student"] == "mira"
 
 
 async def test_a_pushed_map_moves_connections(start: Start) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 
+import msgpack
 import pytest
 
 from tests.gateway.sockets.conftest import Gateway, events, played
@@ -67,6 +68,7 @@ async def test_w9_a_character_split_over_fragments_is_whole(gateway: Gateway) ->
 @pytest.mark.parametrize(
     "data",
     [
+        frame(BINARY, b"x" * (16 * 1024 + 1)),
         frame(BINARY, b"", length=16 * 1024 + 1),
         frame(BINARY, b"", length=2**62),
         frame(BINARY, b"", length=2**63 + 5),
@@ -114,6 +116,16 @@ async def test_w12_a_ping_flood_from_a_peer_that_never_reads_costs_nothing(gatew
     assert gateway.metrics.write_buffer_max <= gateway.server.limits.unsent_bytes
     await gateway.settled(lambda: gateway.server.connections == 0)
     await raw.leave()
+
+
+async def test_w12_the_pongs_of_a_flood_are_not_sent(gateway: Gateway) -> None:
+    raw = await gateway.join()
+    (connection,) = gateway.server._connections
+    connection.data_received(frame(PING, b"x" * 125) * 500)
+    pongs = 0
+    while (said := await raw.frame())[0] != CLOSE:
+        pongs += said[0] == 10
+    assert pongs <= gateway.server.limits.ping_burst and said[1][:2] == (4007).to_bytes(2, "big")
 
 
 async def test_w12_pings_within_the_rate_are_answered(gateway: Gateway) -> None:
@@ -179,6 +191,24 @@ async def test_p4_however_the_bytes_are_cut_the_same_is_heard(gateway: Gateway, 
         connection.data_received(data[start:end])  # the very segments, as the kernel might give them
     assert [(await raw.message("pong"))["n"] for _ in range(count)] == list(range(count))
     assert gateway.metrics.strikes == 0
+
+
+async def test_p4_a_frame_inside_a_frame_is_only_its_content(gateway: Gateway) -> None:
+    """Cut so that a segment begins with bytes that look like a frame but are the middle of another."""
+    raw = await gateway.join()
+    (connection,) = gateway.server._connections
+
+    def unmasked(packed: bytes) -> bytes:
+        return bytes((0x82, 0x80 | len(packed))) + b"\0\0\0\0" + packed
+
+    inner = unmasked(msgpack.packb({"type": "ping", "n": 666}))
+    outer = unmasked(msgpack.packb({"type": "ping", "n": 1, "x": inner}))
+    cut = outer.index(inner)
+    for before in (b"", frame(10), frame(BINARY, msgpack.packb({"type": "ping", "n": 0}))):
+        connection.data_received(before + outer[:cut])
+        connection.data_received(outer[cut:])
+    raw.say({"type": "ping", "n": 2})
+    assert [(await raw.message("pong"))["n"] for _ in range(5)] == [1, 1, 0, 1, 2]
 
 
 async def test_p4_what_comes_before_the_answer_is_refused_though_it_is_half_a_frame(gateway: Gateway) -> None:

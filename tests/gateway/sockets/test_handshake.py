@@ -67,6 +67,7 @@ async def test_w1_unfinished_handshakes_are_capped_per_address(start: Start) -> 
         (request(headers=(("X-Long", "x" * 9000),)), 431),
         (request(headers=tuple((f"X-{n}", "x") for n in range(130))), 431),
         (b"GET /v1/socket HTTP/1.1\r\n" + b"X-Many: " + b"y" * 400 + b"\r\n" * 1 + b"Y: z\r\n" * 20000, 431),
+        (request(headers=tuple((f"X-{n}", "x" * 500) for n in range(40))), 431),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
         (request(drop=("Upgrade",)), 426),
         (request(headers=(("Upgrade", "h2c"),)), 426),

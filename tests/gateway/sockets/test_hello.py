@@ -193,6 +193,16 @@ async def test_w22_the_newer_connection_of_a_device_replaces_the_older(
     await gateway.settled(lambda: gateway.shards["shard:0"].conns() == [])
 
 
+async def test_w22_the_older_goes_though_its_shard_is_silent(gateway: Gateway) -> None:
+    older = await gateway.join()
+    gateway.shards["shard:0"].available.clear()
+    newer = await Raw.open(gateway.address)
+    newer.say(gateway.hello())
+    assert (await older.closed()).code == 4505
+    gateway.shards["shard:0"].available.set()
+    assert (await newer.message("welcome"))["device"] == "phone"
+
+
 async def test_w23_messages_beyond_the_rate_are_closed_with_4007(start: Start) -> None:
     gateway = await start(messages_per_s=1.0, message_burst=5)
     raw = await gateway.join()
