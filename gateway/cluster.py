@@ -29,7 +29,7 @@ OBJECT_STORE_BYTES = 96 * 1024 * 1024
 
 READY_S = 90.0
 STOP_S = 8.0
-ANSWER_S = 0.5
+ASK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,18 @@ class Cluster:
 
 
 async def start(folder: DataFolder, dashboard_host: str, dashboard_port: int) -> Cluster:
-    """A cluster of our own on this machine's loopback; no other cluster is joined."""
+    """A cluster of our own on this machine's loopback; no other cluster is joined.
+
+    On a machine that is busy the node may miss Ray's own fixed deadline of 30 s, so it gets a second try.
+    """
     require_free(dashboard_host, dashboard_port, "the Ray dashboard", "--dashboard-port")
+    try:
+        return await _start_once(folder, dashboard_host, dashboard_port)
+    except SetupError:
+        return await _start_once(folder, dashboard_host, dashboard_port)
+
+
+async def _start_once(folder: DataFolder, dashboard_host: str, dashboard_port: int) -> Cluster:
     await child.end_earlier(folder, NAME, signal.SIGTERM, STOP_S)
     port = ports.choose(folder, NAME)
     temporary = _temporary(folder)
@@ -63,15 +73,16 @@ async def start(folder: DataFolder, dashboard_host: str, dashboard_port: int) ->
         env=dict(os.environ),
         stop_timeout_s=STOP_S,
     )
+    log_path = folder.log_path(NAME)
+    log_before = log_path.stat().st_size if log_path.exists() else 0
     process = await child.start(folder, order)
     try:
-        await process.until_ready(lambda: _listens(port), READY_S)
+        await process.until_ready(lambda: _says_it_runs(log_path, log_before), READY_S)
         joined = await asyncio.to_thread(join, f"127.0.0.1:{port}")
     except BaseException:
         await process.stop()
         raise
-    url = f"http://{dashboard_host}:{dashboard_port}"
-    return Cluster(joined.address, url, process, temporary)
+    return Cluster(joined.address, f"http://{dashboard_host}:{dashboard_port}", process, temporary)
 
 
 def join(address: str) -> Cluster:
@@ -95,6 +106,9 @@ def _head(port: int, dashboard_host: str, dashboard_port: int, temporary: Path) 
         "--disable-usage-stats",
         "--node-ip-address=127.0.0.1",
         f"--port={port}",
+        # Any free ports for the workers: Ray would claim 10002 to 19999 and refuse whoever uses one of them.
+        "--min-worker-port=0",
+        "--max-worker-port=0",
         "--include-dashboard=true",
         f"--dashboard-host={dashboard_host}",
         f"--dashboard-port={dashboard_port}",
@@ -115,14 +129,13 @@ def _temporary(folder: DataFolder) -> Path:
     return Path(tempfile.gettempdir()) / f"playhead-ray-{os.getuid()}-{mark}"
 
 
-async def _listens(port: int) -> bool:
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            _reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
+async def _says_it_runs(log_path: Path, log_before: int) -> bool:
+    """Whether `ray start` has said, since this start, that all of its processes are up: its port answers
+    long before the node is there to be joined."""
+    await asyncio.sleep(ASK_EVERY_S)
+    with log_path.open("rb") as log:
+        log.seek(log_before)
+        return b"Ray runtime started" in log.read()
 
 
 def require_free(host: str, port: int, what: str, option: str) -> None:
