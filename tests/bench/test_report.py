@@ -48,6 +48,8 @@ def test_cost_is_per_update_and_memory_of_gateways_and_shards_per_student() -> N
     found = figures()
     assert found.updates_per_s == 2000
     assert sum(found.cpu_us_per_update.values()) == 50
+    idle = replace(found.costs, idle=Phase(10.0, {"Ray": 0.1}))
+    assert round(replace(found, costs=idle).cpu_us_per_update_all_in, 6) == 90
     assert found.kib_per_student(found.costs.memory_connected) == 1.024
     assert not [row.name for row in rows(found) if row.missed and row.name != "CPU per connection"]
 
