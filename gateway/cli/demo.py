@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,19 +76,16 @@ async def _start(
     folder = settings.folder
     embedded = await _servers(folder, steps)
     stack.push_async_callback(embedded.stop)
-    try:
-        async with asyncio.TaskGroup() as group:
-            clustering = group.create_task(_ray(settings, embedded.folder, steps, stack))
-            group.create_task(_migrated(embedded, steps))
-            encoding = group.create_task(_encoded(folder / "media", video, steps))
-    except* PlayheadError as failed:
-        raise failed.exceptions[0] from None
+    async with _first_refusal(), asyncio.TaskGroup() as group:
+        clustering = group.create_task(_ray(settings, embedded.folder, steps, stack))
+        group.create_task(_migrated(embedded, steps))
+        encoding = group.create_task(_encoded(folder / "media", video, steps))
     stores = wiring.Stores(embedded.postgres_dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
     keys = await asyncio.to_thread(open_keys, folder / "keys")
-    async with steps.step("course"):
-        await _register(encoding.result(), stores)
-    async with steps.step("directory, shards, gateways"):
-        system = await wiring.start(wiring.specs(settings, stores, folder / "keys", keys.jwks))
+    async with _first_refusal(), asyncio.TaskGroup() as group:
+        group.create_task(_registered(encoding.result(), stores, steps))
+        acting = group.create_task(_actors(settings, stores, folder / "keys", keys, steps))
+    system = acting.result()
     own = clustering.result()
     running.Running.here(own.address, settings.web_url).write(folder)
     stack.callback(running.forget, folder)
@@ -123,12 +121,29 @@ async def _migrated(embedded: Embedded, steps: Steps) -> None:
             await postgres.close()
 
 
-async def _register(prepared: list[ingest.Prepared], stores: wiring.Stores) -> None:
-    postgres = await open_postgres(PostgresSettings(stores.postgres_dsn, "playhead demo", 1, 1))
+async def _registered(prepared: list[ingest.Prepared], stores: wiring.Stores, steps: Steps) -> None:
+    async with steps.step("course"):
+        postgres = await open_postgres(PostgresSettings(stores.postgres_dsn, "playhead demo", 1, 1))
+        try:
+            await ingest.register(prepared, stores.objects, postgres)
+        finally:
+            await postgres.close()
+
+
+async def _actors(
+    settings: Settings, stores: wiring.Stores, keys_folder: Path, keys: Keys, steps: Steps
+) -> wiring.System:
+    async with steps.step("directory, shards, gateways"):
+        return await wiring.start(wiring.specs(settings, stores, keys_folder, keys.jwks))
+
+
+@contextlib.asynccontextmanager
+async def _first_refusal() -> AsyncIterator[None]:
+    """Of several steps at once the first refusal is what the person reads."""
     try:
-        await ingest.register(prepared, stores.objects, postgres)
-    finally:
-        await postgres.close()
+        yield
+    except* PlayheadError as failed:
+        raise failed.exceptions[0] from None
 
 
 def _links(settings: Settings, keys: Keys) -> tuple[tuple[str, str], ...]:
