@@ -45,6 +45,7 @@ def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
         content_ms=progress.content_ms,
         wall=list(progress.wall),
         merge=merge_state(progress),
+        folded=progress.folded,
     )
 
 
@@ -69,6 +70,7 @@ def _progress_from(row: ProgressRow) -> Progress:
         rule=row.rule,
         content_ms=row.content_ms,
         wall=Intervals(row.wall),
+        folded=row.folded,
     )
     restore_merge(progress, row.merge)
     return progress

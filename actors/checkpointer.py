@@ -3,7 +3,8 @@
 A slot's regular turn comes once an interval at a phase of its own, so the load is even. A student who
 paused, sought or left is written within about half a second, with the others of the slot who did. A
 snapshot is taken and the dirty marks cleared before the statement is sent; when its outcome is unknown the
-marks come back and the next snapshot carries them, so an edit during the write is never lost.
+marks come back and the next snapshot carries them, so an edit during the write is never lost. A student
+whose rows Postgres refuses is written alone from then on, so that one blocks no other (F28).
 """
 
 import asyncio
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 TICK_S = 0.05
 RETRY_S = 0.5
+RETRY_MOST_S = 4.0
+"""How long a slot waits after a write of unknown outcome: from, doubling, to."""
 
 Write = Callable[[Checkpoint], Awaitable[int]]
 Committed = Callable[[str, Mapping[str, int]], None]
@@ -33,13 +36,29 @@ Committed = Callable[[str, Mapping[str, int]], None]
 
 @dataclass(slots=True)
 class SlotQueue:
-    """Who of a slot is to be written. `urgent_at`, `regular_at` are loop times, 0 when nothing is due."""
+    """Who of a slot is to be written, by since when (loop time).
+
+    `whole_at`, `urgent_at` say when all of them, or the urgent ones, have their turn; 0 when nothing is
+    due. `writing` are those on their way; while there are any the slot has no other turn.
+    """
 
     dirty: dict[str, float] = field(default_factory=dict)
     urgent: set[str] = field(default_factory=set)
+    whole_at: float = 0.0
     urgent_at: float = 0.0
-    regular_at: float = 0.0
+    retry_s: float = RETRY_S
+    writing: dict[str, float] = field(default_factory=dict)
     in_flight: bool = False
+
+    def due(self, now: float) -> bool:
+        """Whether the slot has its turn."""
+        if self.in_flight:
+            return False
+        return bool(self.whole_at and self.whole_at <= now) or bool(self.urgent_at and self.urgent_at <= now)
+
+    def oldest(self, now: float) -> float:
+        """Since when the oldest change here has not been durable."""
+        return min([now, *self.dirty.values(), *self.writing.values()])
 
 
 @dataclass(slots=True)
@@ -47,16 +66,15 @@ class Snapshot:
     """The rows of some students of one slot, and the dirty marks to restore if the write fails."""
 
     slot: int
-    students: list[str] = field(default_factory=list)
     progress: list[ProgressRow] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
-    marks: dict[str, tuple[set[str], set[str], float]] = field(default_factory=dict)
+    marks: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict)
 
 
 class Checkpointer:
     """Writes a shard's sessions. `committed(student, watermarks)` hears what has become durable.
 
-    `fenced()` is called once, when a write shows that another owner has a slot.
+    `fenced()` is called once, when a write shows that another owner has a slot; nothing is written after.
     """
 
     def __init__(
@@ -78,13 +96,19 @@ class Checkpointer:
         self._fenced = fenced
         self._slots = [SlotQueue() for _ in range(SLOTS)]
         self._active: set[int] = set()
+        self._refused: set[str] = set()
         self._writers = asyncio.Semaphore(settings.connections)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
+        self._over = False
         self.statements = 0
         self.rows = 0
         self.failures = 0
-        self.quarantined = 0
+
+    @property
+    def quarantined(self) -> int:
+        """How many students Postgres refuses: in memory, told nothing durable, tried again every interval."""
+        return len(self._refused)
 
     def start(self) -> None:
         """Begin to write; the checkpointer owns its tasks until `stop`."""
@@ -92,6 +116,7 @@ class Checkpointer:
 
     async def stop(self) -> None:
         """Stop without writing; `flush` first to lose nothing that is only here."""
+        self._over = True
         tasks = [*self._tasks, *([self._ticker] if self._ticker else [])]
         for task in tasks:
             task.cancel()
@@ -102,44 +127,46 @@ class Checkpointer:
         now = asyncio.get_running_loop().time()
         queue = self._slots[slot]
         self._active.add(slot)
-        if student not in queue.dirty:
-            queue.dirty[student] = now
-        if not queue.regular_at:
-            queue.regular_at = self._next_turn(slot, now)
-        if urgent:
+        queue.dirty.setdefault(student, now)
+        if urgent and student not in self._refused:
             queue.urgent.add(student)
-            if not queue.urgent_at:
-                queue.urgent_at = now + self._settings.flush_after_s
+        self._schedule(slot, now, self._settings.flush_after_s)
 
     def lag_s(self) -> float:
         """Age of the oldest change that is not yet durable."""
         now = asyncio.get_running_loop().time()
-        oldest = (min(q.dirty.values()) for q in (self._slots[s] for s in self._active) if q.dirty)
-        return max(0.0, now - min(oldest, default=now))
+        return now - min((self._slots[slot].oldest(now) for slot in self._active), default=now)
 
     def waiting(self) -> int:
-        """How many students have something to write."""
-        return sum(len(self._slots[slot].dirty) for slot in self._active)
+        """How many students have something that is not yet durable."""
+        queues = (self._slots[slot] for slot in self._active)
+        return sum(len(queue.dirty.keys() | queue.writing.keys()) for queue in queues)
 
     async def flush(self, timeout_s: float) -> bool:
         """Write everything now; True if nothing is left when the time is up."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
-        while self._active and loop.time() < until:
+        while self._active and not self._over and loop.time() < until:
             for slot in list(self._active):
                 queue = self._slots[slot]
-                queue.regular_at = queue.regular_at and loop.time()
+                if queue.dirty.keys() - self._refused and queue.retry_s == RETRY_S:
+                    queue.whole_at = loop.time()
             self._start_due()
             await asyncio.sleep(TICK_S)
-        return not self._active
+        return self.waiting() == 0
 
-    def _next_turn(self, slot: int, now: float) -> float:
-        interval_s = self._settings.checkpoint_interval_s
-        phase_s = slot / SLOTS * interval_s
-        return now + (phase_s - now) % interval_s
+    def _schedule(self, slot: int, now: float, urgent_s: float) -> None:
+        """Give the slot its turns for what waits there, unless they are set already."""
+        queue = self._slots[slot]
+        if queue.dirty and not queue.whole_at:
+            interval_s = self._settings.checkpoint_interval_s
+            phase_s = slot / SLOTS * interval_s
+            queue.whole_at = now + (phase_s - now) % interval_s
+        if queue.urgent and not queue.urgent_at:
+            queue.urgent_at = now + urgent_s
 
     async def _tick_for_ever(self) -> None:
-        while True:
+        while not self._over:
             await asyncio.sleep(TICK_S)
             self._start_due()
 
@@ -147,114 +174,135 @@ class Checkpointer:
         now = asyncio.get_running_loop().time()
         for slot in list(self._active):
             queue = self._slots[slot]
-            if queue.in_flight:
-                continue
-            if not queue.dirty:
-                queue.regular_at = queue.urgent_at = 0.0
+            if not queue.dirty and not queue.in_flight:
+                self._slots[slot] = SlotQueue()
                 self._active.discard(slot)
-            elif queue.regular_at <= now or (queue.urgent_at and queue.urgent_at <= now):
+            elif queue.due(now) and not self._over:
                 queue.in_flight = True
-                task = asyncio.create_task(self._turn(slot, whole=queue.regular_at <= now))
+                task = asyncio.create_task(
+                    self._turn(slot, whole=bool(queue.whole_at) and queue.whole_at <= now)
+                )
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("checkpoint_failed", exc_info=error)
 
     async def _turn(self, slot: int, whole: bool) -> None:
         """One slot's turn: its urgent students, or all of them when its regular turn has come."""
-        queue = self._slots[slot]
+        queue, loop = self._slots[slot], asyncio.get_running_loop()
+        chosen, urgent = [], set[str]()
         try:
             async with self._writers:
-                limit = self._settings.checkpoint_rows
-                chosen = list(queue.dirty if whole else queue.urgent & queue.dirty.keys())[:limit]
-                if len(chosen) == len(queue.dirty):
-                    queue.regular_at = 0.0
-                queue.urgent.difference_update(chosen)
+                chosen = list(queue.dirty if whole else queue.urgent & queue.dirty.keys())
+                chosen = chosen[: self._settings.checkpoint_rows]
+                urgent = queue.urgent & set(chosen)
+                queue.urgent -= urgent
                 queue.urgent_at = 0.0
-                await self._commit(self._snapshot(slot, chosen))
+                if len(chosen) == len(queue.dirty):
+                    queue.whole_at = 0.0
+                await self._commit_all(slot, chosen)
+                queue.retry_s = RETRY_S
+        except Fenced as error:
+            if not self._over:
+                self._over = True
+                self._fenced(error)
         except StoreUnavailable as error:
             log.warning("checkpoint_unknown", slot=slot, error=str(error))
-            await asyncio.sleep(RETRY_S)
-        except Fenced as error:
-            self._fenced(error)
+            queue.urgent |= urgent
+            queue.whole_at = queue.urgent_at = loop.time() + queue.retry_s
+            queue.retry_s = min(2 * queue.retry_s, RETRY_MOST_S)
         finally:
-            self._reschedule(slot, queue)
             queue.in_flight = False
+            self._schedule(slot, loop.time(), 0.0)
 
-    def _reschedule(self, slot: int, queue: SlotQueue) -> None:
-        now = asyncio.get_running_loop().time()
-        if queue.dirty and not queue.regular_at:
-            queue.regular_at = self._next_turn(slot, now)
-        if queue.urgent and not queue.urgent_at:
-            queue.urgent_at = now
+    async def _commit_all(self, slot: int, students: list[str]) -> None:
+        """Write these students: together, and those whom Postgres has refused each alone."""
+        alone = [student for student in students if student in self._refused]
+        together = [student for student in students if student not in self._refused]
+        if together:
+            await self._commit(slot, together)
+        for student in alone:
+            await self._commit(slot, [student])
 
-    def _snapshot(self, slot: int, students: list[str]) -> Snapshot:
-        snapshot = Snapshot(slot)
-        queue = self._slots[slot]
-        for student in students:
-            since = queue.dirty.pop(student)
-            if student not in self._residents:
-                continue
-            resident = self._residents[student]
-            resident.writing = True
-            session = resident.session
-            items, devices = session.dirty_items, session.dirty_devices
-            session.dirty_items, session.dirty_devices = set(), set()
-            snapshot.students.append(student)
-            snapshot.marks[student] = (items, devices, since)
-            for item in items:
-                row = progress_row(student, session.items[item], self._catalogue[item])
-                snapshot.progress.append(row)
-            for device in devices:
-                snapshot.devices.append(device_row(student, session.devices[device]))
-        return snapshot
-
-    async def _commit(self, snapshot: Snapshot) -> None:
-        if not snapshot.students:
+    async def _commit(self, slot: int, students: list[str]) -> None:
+        """One statement; halved until the one is found whom Postgres refuses (F28)."""
+        snapshot = self._snapshot(slot, students)
+        if not snapshot.marks:
             return
-        now = datetime.now(UTC)
-        epoch = self._epochs.get(snapshot.slot, 0)
-        checkpoint = Checkpoint(snapshot.slot, epoch, now, snapshot.progress, snapshot.devices)
+        now, epoch = datetime.now(UTC), self._epochs.get(slot, 0)
+        checkpoint = Checkpoint(slot, epoch, now, snapshot.progress, snapshot.devices)
         try:
             await self._write(checkpoint)
         except StoreRefused as error:
-            self.failures += 1
             self._restore(snapshot)
-            await self._bisect(snapshot, error)
-            return
+            if len(students) == 1:
+                self._refuse(slot, students[0], error)
+                return
         except BaseException:
-            self.failures += 1
             self._restore(snapshot)
             raise
-        self.statements += 1
-        self.rows += len(snapshot.progress)
-        self._announce(snapshot)
-
-    def _announce(self, snapshot: Snapshot) -> None:
-        for student in snapshot.students:
-            self._residents[student].writing = False
-        by_student: dict[str, dict[str, int]] = {}
-        for row in snapshot.devices:
-            by_student.setdefault(row.student, {})[row.device] = row.durable_seq
-        for student, watermarks in by_student.items():
-            self._committed(student, watermarks)
-
-    async def _bisect(self, snapshot: Snapshot, error: StoreRefused) -> None:
-        """Postgres refuses the batch for good: find the student, so that one blocks no other (F28)."""
-        students = snapshot.students
-        if len(students) == 1:
-            self._slots[snapshot.slot].dirty.pop(students[0], None)
-            self.quarantined += 1
-            log.error("checkpoint_quarantined", student=students[0], slot=snapshot.slot, error=str(error))
+        else:
+            self._announce(snapshot)
             return
         half = len(students) // 2
-        for part in (students[:half], students[half:]):
-            await self._commit(self._snapshot(snapshot.slot, part))
+        await self._commit(slot, students[:half])
+        await self._commit(slot, students[half:])
+
+    def _refuse(self, slot: int, student: str, error: StoreRefused) -> None:
+        self._slots[slot].urgent.discard(student)
+        if student not in self._refused:
+            self._refused.add(student)
+            log.error("checkpoint_quarantined", student=student, slot=slot, error=str(error))
+
+    def _snapshot(self, slot: int, students: list[str]) -> Snapshot:
+        """The rows of the students as they stand now; from here on an edit makes them dirty again."""
+        queue, snapshot = self._slots[slot], Snapshot(slot)
+        for student in students:
+            if student not in self._residents:
+                del queue.dirty[student]
+                continue
+            resident = self._residents[student]
+            session = resident.session
+            snapshot.progress += [
+                progress_row(student, session.items[item], self._catalogue[item])
+                for item in session.dirty_items
+            ]
+            snapshot.devices += [
+                device_row(student, session.devices[device]) for device in session.dirty_devices
+            ]
+            snapshot.marks[student] = (session.dirty_items, session.dirty_devices)
+        for student in snapshot.marks:
+            resident = self._residents[student]
+            resident.session.dirty_items, resident.session.dirty_devices = set(), set()
+            resident.writing = True
+            queue.writing[student] = queue.dirty.pop(student)
+        return snapshot
 
     def _restore(self, snapshot: Snapshot) -> None:
+        """The outcome is unknown, or nothing was written: what was dirty is dirty again, as old as it was."""
+        self.failures += 1
         queue = self._slots[snapshot.slot]
-        self._active.add(snapshot.slot)
-        for student, (items, devices, since) in snapshot.marks.items():
-            queue.dirty[student] = min(since, queue.dirty.get(student, since))
+        for student, (items, devices) in snapshot.marks.items():
+            queue.dirty[student] = queue.writing.pop(student)
             resident = self._residents[student]
             resident.writing = False
             resident.session.dirty_items |= items
             resident.session.dirty_devices |= devices
+
+    def _announce(self, snapshot: Snapshot) -> None:
+        """Committed: tell who is durable up to where."""
+        self.statements += 1
+        self.rows += len(snapshot.progress)
+        queue = self._slots[snapshot.slot]
+        watermarks: dict[str, dict[str, int]] = {student: {} for student in snapshot.marks}
+        for row in snapshot.devices:
+            watermarks[row.student][row.device] = row.durable_seq
+        for student, of_devices in watermarks.items():
+            del queue.writing[student]
+            self._residents[student].writing = False
+            self._refused.discard(student)
+            self._committed(student, of_devices)

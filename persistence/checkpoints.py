@@ -20,7 +20,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ProgressRow:
-    """One row of `progress`. Spans are half-open, coverage in content ms, wall in ms since 1970 UTC."""
+    """One row of `progress`. Spans are half-open, coverage in content ms, wall in ms since 1970 UTC.
+
+    `folded` counts the events it holds: a row is only ever replaced by one that holds more.
+    """
 
     student: str
     item: str
@@ -40,6 +43,7 @@ class ProgressRow:
     content_ms: int
     wall: Spans
     merge: Json
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def _arguments(checkpoint: Checkpoint) -> list[object]:
         [row.content_ms for row in rows],
         [_multirange(row.wall) for row in rows],
         [_json(row.merge) for row in rows],
+        [row.folded for row in rows],
         [row.student for row in devices],
         [row.device for row in devices],
         [row.durable_seq for row in devices],

@@ -58,6 +58,7 @@ def _progress_row(row: asyncpg.Record) -> ProgressRow:
         content_ms=row["content_ms"],
         wall=_spans(row["wall"]),
         merge=row["merge"],
+        folded=row["folded"],
     )
 
 

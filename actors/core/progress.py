@@ -70,7 +70,8 @@ class Progress:
     """State of one (student, item). Positions in content ms of `version`, times in server ms.
 
     `rev` grows with every visible change. `runs` are those that may still matter, by key; `head` and
-    `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs.
+    `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs;
+    `folded` counts the events.
     """
 
     item: str
@@ -84,6 +85,7 @@ class Progress:
     head_key: Key | None = None
     loser_key: Key | None = None
     changes: list[Change] = field(default_factory=list)
+    folded: int = 0
 
     @property
     def head(self) -> Run | None:
@@ -148,7 +150,7 @@ class Progress:
         """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
         fact = Fact(_within(event, item), when, visit, item, device, rev=max(self.rev + 1, when.rev_floor))
         before = self._visible()
-        self.version = item.version
+        self.version, self.folded = item.version, self.folded + 1
         run = self._begin(fact) or self.runs.get((device, visit.run))
         if event.kind == "played" and run is not None:
             self._play(run, fact)

@@ -1,7 +1,7 @@
 -- name: progress
 -- Everything the shard needs to go on with the students that are being activated.
 SELECT student, item, course, version, rev, epoch, pass, position_ms, device, action_at, rule, done,
-    completions, coverage, content_ms, wall, merge
+    completions, coverage, content_ms, wall, merge, folded
 FROM progress WHERE student = ANY($1::text[]);
 
 -- name: devices

@@ -154,7 +154,7 @@ def test_what_is_written_is_what_is_read(scripts: dict[str, list[Act]]) -> None:
     for progress in world.session.items.values():
         state = msgspec.json.decode(msgspec.json.encode(merge_state(progress)))
         twin = Progress(progress.item, progress.version, progress.rev, progress.rule)
-        twin.content_ms, twin.wall = progress.content_ms, progress.wall
+        twin.content_ms, twin.wall, twin.folded = progress.content_ms, progress.wall, progress.folded
         restore_merge(twin, state)
         assert twin == progress
     for device in world.session.devices.values():

@@ -1,0 +1,464 @@
+"""Dirty sessions reach Postgres once, fenced, in one statement a slot, whatever dies meanwhile."""
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from actors.at_rest import session_from
+from actors.checkpointer import Checkpointer
+from actors.core.events import Event
+from actors.core.item import Item
+from actors.core.placement import slot_of
+from actors.core.session import Session
+from actors.residents import Residents
+from actors.settings import ShardSettings
+from persistence import checkpoints, leases, sessions
+from persistence.checkpoints import Checkpoint
+from persistence.errors import Fenced, StoreUnavailable
+from persistence.migrate import migrate
+from persistence.postgres import Postgres, PostgresSettings, open_postgres
+
+CATALOGUE = {"lec1": Item("lec1", "c1", "v1", {"v1": 3_600_000})}
+WAIT_S = 20.0
+POISON = "poison"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres(postgres_dsn: str) -> AsyncIterator[Postgres]:
+    opened = await open_postgres(PostgresSettings(postgres_dsn, "test checkpointer", 1, 4))
+    await migrate(opened)
+    await opened.execute(
+        "ALTER TABLE device_watermark ADD CONSTRAINT no_poison"
+        f" CHECK (visit ->> 'name' IS DISTINCT FROM '{POISON}')"
+    )
+    yield opened
+    await opened.close()
+
+
+async def until(condition: Callable[[], bool], wait_s: float = WAIT_S) -> None:
+    """Wait for a condition; bounded."""
+    async with asyncio.timeout(wait_s):
+        while not condition():  # noqa: ASYNC110 - nobody sets an event for what tests look at
+            await asyncio.sleep(0.01)
+
+
+_numbers = itertools.count()
+
+
+def students_of(slot: int, count: int) -> list[str]:
+    """Fresh students who all live in one slot."""
+    found: list[str] = []
+    while len(found) < count:
+        name = f"student-{next(_numbers)}"
+        if slot_of(name) == slot:
+            found.append(name)
+    return found
+
+
+class Owner:
+    """A shard's memory with its checkpointer, over one slot, and everything that was told and written."""
+
+    def __init__(self, postgres: Postgres, slot: int, epoch: int, interval_s: float = 0.2) -> None:
+        self.postgres = postgres
+        self.slot = slot
+        self.epoch = epoch
+        self.residents = Residents(CATALOGUE)
+        self.durable: dict[str, dict[str, int]] = {}
+        self.written: list[Checkpoint] = []
+        self.fenced: list[Fenced] = []
+        self.before_write: Callable[[Checkpoint], None] = lambda checkpoint: None
+        settings = ShardSettings(
+            postgres_dsn="", connections=2, checkpoint_interval_s=interval_s, flush_after_s=0.1
+        )
+        self.checkpointer = Checkpointer(
+            settings,
+            self.residents,
+            CATALOGUE,
+            {slot: epoch},
+            self.write,
+            self.committed,
+            self.fenced.append,
+        )
+
+    async def write(self, checkpoint: Checkpoint) -> int:
+        self.before_write(checkpoint)
+        changed = await checkpoints.write(self.postgres, checkpoint)
+        self.written.append(checkpoint)
+        return changed
+
+    def committed(self, student: str, watermarks: Mapping[str, int]) -> None:
+        self.durable.setdefault(student, {}).update(watermarks)
+
+    def admit(self, student: str) -> Session:
+        session = Session(student, self.epoch << 20, frozenset({"c1"}))
+        self.residents.admit(session, 0)
+        return session
+
+    def play(self, student: str, seconds: int, urgent: bool = False) -> int:
+        """The student plays so many seconds more; gives the sequence number of the last event."""
+        session = self.residents[student].session
+        device = session.device("P")
+        seq, place_ms = device.applied_seq, 0
+        if session.items:
+            place_ms = session.items["lec1"].position_ms
+        else:
+            session.apply("P", [event(1, "opened"), event(2, "play", position_ms=0)], CATALOGUE, now_ms())
+            seq = 2
+        spans = {"from_ms": place_ms, "to_ms": place_ms + seconds * 1000}
+        session.apply("P", [event(seq + 1, "played", place_ms, **spans)], CATALOGUE, now_ms())
+        self.checkpointer.mark(student, self.slot, urgent)
+        return device.applied_seq
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def event(seq: int, kind: str, played_ms: int = 0, **fields: int) -> Event:
+    return Event(
+        seq=seq,
+        session="s1",
+        item="lec1",
+        version="v1",
+        base_rev=0,
+        kind=kind,  # type: ignore[arg-type]
+        mono_ms=played_ms + fields.get("to_ms", 0) - fields.get("from_ms", 0),
+        boot="b1",
+        wall=datetime.now(UTC),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+_slots = itertools.count(1)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(postgres: Postgres) -> AsyncIterator[Owner]:
+    """The owner of a slot nobody else uses."""
+    slot = next(_slots)
+    epochs = await leases.take(postgres, [slot], f"shard-{slot}")
+    here = Owner(postgres, slot, epochs[slot])
+    yield here
+    await here.checkpointer.stop()
+
+
+async def history(postgres: Postgres, student: str) -> int:
+    count = await postgres.value("SELECT count(*) FROM checkpoint_history WHERE student = $1", student)
+    return int(count)
+
+
+async def watermark(postgres: Postgres, student: str) -> int | None:
+    found: int | None = await postgres.value(
+        "SELECT durable_seq FROM device_watermark WHERE student = $1", student
+    )
+    return found
+
+
+async def stored_position(postgres: Postgres, student: str) -> int | None:
+    found: int | None = await postgres.value("SELECT position_ms FROM progress WHERE student = $1", student)
+    return found
+
+
+async def test_one_statement_a_slot_for_all_who_wait(owner: Owner) -> None:
+    students = students_of(owner.slot, 50)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 50)
+    assert len(owner.written) == owner.checkpointer.statements == 1
+    assert {row.student for row in owner.written[0].progress} == set(students)
+    assert owner.checkpointer.waiting() == 0
+
+
+async def test_durable_is_told_after_the_commit_and_is_what_was_written(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    told_before: list[int] = []
+    owner.before_write = lambda checkpoint: told_before.append(len(owner.durable))
+    seq = owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    assert told_before == [0] and owner.durable[student] == {"P": seq}
+    assert await watermark(owner.postgres, student) == seq
+
+
+async def test_a_session_comes_back_as_it_was_written(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    session = owner.admit(student)
+    owner.play(student, 60)
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    stored = (await sessions.load(owner.postgres, [student]))[student]
+    again = session_from(student, stored, owner.epoch + 1)
+    assert again.items == session.items
+    assert again.device("P").visits == session.device("P").visits
+    assert again.device("P").applied_seq == session.device("P").applied_seq
+
+
+async def test_the_same_checkpoint_again_changes_nothing(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    once = await owner.postgres.row("SELECT * FROM progress WHERE student = $1", student)
+    assert await checkpoints.write(owner.postgres, owner.written[0]) == 0
+    assert await history(owner.postgres, student) == 1
+    assert await owner.postgres.row("SELECT * FROM progress WHERE student = $1", student) == once
+
+
+async def test_an_older_statement_that_is_committed_last_replaces_nothing(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: len(owner.written) == 1)
+    seq = owner.play(student, 20)
+    await until(lambda: len(owner.written) == 2)
+    assert await checkpoints.write(owner.postgres, owner.written[0]) == 0
+    assert await stored_position(owner.postgres, student) == 30_000
+    assert await watermark(owner.postgres, student) == seq
+
+
+async def test_f27_a_stale_epoch_writes_nothing_and_is_told_once(owner: Owner) -> None:
+    students = students_of(owner.slot, 2)
+    for student in students:
+        owner.admit(student)
+    owner.play(students[0], 10)
+    owner.checkpointer.start()
+    await until(lambda: students[0] in owner.durable)
+    await leases.take(owner.postgres, [owner.slot], "somebody else")
+    owner.play(students[0], 10, urgent=True)
+    owner.play(students[1], 10)
+    await until(lambda: bool(owner.fenced))
+    owner.play(students[1], 10, urgent=True)
+    assert not await owner.checkpointer.flush(0.5)
+    assert len(owner.fenced) == 1 and len(owner.written) == 1
+    assert await stored_position(owner.postgres, students[0]) == 10_000
+    assert await stored_position(owner.postgres, students[1]) is None
+    assert await history(owner.postgres, students[0]) == 1
+    assert owner.durable == {students[0]: {"P": 3}}
+
+
+async def test_f27_forty_takeovers_race_with_writes_and_none_leaks(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    session = owner.admit(student)
+    epoch, lost = owner.epoch, 0
+    for n in range(40):
+        owner.play(student, 10)
+        row = owner.checkpointer._snapshot(owner.slot, [student])
+        checkpoint = Checkpoint(owner.slot, epoch, datetime.now(UTC), row.progress, row.devices)
+        taken, written = await asyncio.gather(
+            leases.take(owner.postgres, [owner.slot], f"shard {n}"),
+            checkpoints.write(owner.postgres, checkpoint),
+            return_exceptions=True,
+        )
+        assert isinstance(taken, dict)
+        position = await stored_position(owner.postgres, student)
+        fenced = isinstance(written, Fenced)
+        assert fenced or written == 1
+        assert (position == session.items["lec1"].position_ms) is not fenced
+        lost += fenced
+        with pytest.raises(Fenced):
+            await checkpoints.write(owner.postgres, checkpoint)
+        epoch = taken[owner.slot]
+    assert await history(owner.postgres, student) == 40 - lost
+
+
+async def test_f28_a_student_postgres_refuses_blocks_no_other(owner: Owner) -> None:
+    students = students_of(owner.slot, 9)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    sick = students[4]
+    owner.residents[sick].session.device("P").name = POISON
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 8 and owner.checkpointer.quarantined == 1)
+    assert sick not in owner.durable and await watermark(owner.postgres, sick) is None
+    assert owner.checkpointer.waiting() == 1
+    assert not await owner.checkpointer.flush(0.3)
+
+    before = owner.checkpointer.failures
+    owner.play(students[0], 10)
+    await until(lambda: owner.durable[students[0]] == {"P": 4})
+    await until(lambda: owner.checkpointer.failures > before)
+    assert {row.student for row in owner.written[-1].progress} == {students[0]}
+
+    owner.residents[sick].session.device("P").name = "well again"
+    await until(lambda: sick in owner.durable)
+    assert owner.checkpointer.quarantined == 0 and owner.checkpointer.waiting() == 0
+
+
+async def test_f28_a_value_no_column_holds_is_refused_too(owner: Owner) -> None:
+    students = students_of(owner.slot, 3)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    owner.residents[students[1]].session.device("P").name = "\u0000"
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 2 and owner.checkpointer.quarantined == 1)
+
+
+async def test_an_edit_during_the_write_is_written_next(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    edits: list[int] = []
+
+    def edit(checkpoint: Checkpoint) -> None:
+        if not edits:
+            edits.append(owner.play(student, 10))
+
+    owner.before_write = edit
+    owner.checkpointer.start()
+    await until(lambda: owner.durable.get(student) == {"P": 4})
+    assert [row.durable_seq for checkpoint in owner.written for row in checkpoint.devices] == [3, 4]
+    assert await stored_position(owner.postgres, student) == 20_000
+
+
+async def test_an_unknown_outcome_is_sent_again_with_what_is_newer(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10, urgent=True)
+    tries: list[int] = []
+
+    def cut(checkpoint: Checkpoint) -> None:
+        tries.append(checkpoint.devices[0].durable_seq)
+        if len(tries) < 3:
+            owner.play(student, 10)
+            raise StoreUnavailable("cut")
+
+    owner.before_write = cut
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    assert tries == [3, 4, 5] and owner.durable[student] == {"P": 5}
+    assert owner.checkpointer.failures == 2
+    assert await stored_position(owner.postgres, student) == 30_000
+
+
+async def test_nothing_is_durable_while_the_outcome_is_unknown(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    tries: list[Checkpoint] = []
+
+    def cut(checkpoint: Checkpoint) -> None:
+        tries.append(checkpoint)
+        raise StoreUnavailable("cut")
+
+    owner.before_write = cut
+    owner.checkpointer.start()
+    await until(lambda: len(tries) >= 2)
+    assert owner.durable == {} and owner.checkpointer.lag_s() > 0.5
+    assert owner.residents[student].session.dirty or owner.residents[student].writing
+
+
+async def test_the_urgent_are_written_while_the_others_of_the_slot_wait(postgres: Postgres) -> None:
+    slot = next(_slots)
+    epochs = await leases.take(postgres, [slot], "patient")
+    owner = Owner(postgres, slot, epochs[slot], interval_s=100_000.0)
+    hurried, patient = students_of(slot, 2)
+    for student in (patient, hurried):
+        owner.admit(student)
+        owner.play(student, 10, urgent=student == hurried)
+    owner.checkpointer.start()
+    await until(lambda: bool(owner.durable))
+    assert owner.durable == {hurried: {"P": 3}}
+    assert owner.checkpointer.waiting() == 1
+    assert await owner.checkpointer.flush(WAIT_S)
+    assert owner.durable[patient] == {"P": 3}
+    await owner.checkpointer.stop()
+
+
+async def test_lag_counts_what_is_on_its_way(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    held = asyncio.Event()
+    write = owner.write
+
+    async def slow(checkpoint: Checkpoint) -> int:
+        await held.wait()
+        return await write(checkpoint)
+
+    owner.checkpointer._write = slow
+    owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: owner.residents[student].writing)
+    assert owner.checkpointer.waiting() == 1
+    await until(lambda: owner.checkpointer.lag_s() > 0.3)
+    assert owner.durable == {}
+    held.set()
+    await until(lambda: owner.checkpointer.lag_s() == 0.0)
+    assert owner.durable[student] == {"P": 3}
+
+
+async def test_a_student_is_written_by_one_statement_at_a_time(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    running, most = 0, 0
+    write = owner.write
+
+    async def counted(checkpoint: Checkpoint) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        changed = await write(checkpoint)
+        await asyncio.sleep(0.05)
+        running -= 1
+        return changed
+
+    owner.checkpointer._write = counted
+    owner.checkpointer.start()
+    for _ in range(10):
+        seq = owner.play(student, 10, urgent=True)
+        await asyncio.sleep(0.05)
+    await until(lambda: owner.durable.get(student) == {"P": seq})
+    assert most == 1
+
+
+async def test_f10_a_backend_killed_in_the_middle_of_a_write(postgres: Postgres, postgres_dsn: str) -> None:
+    """The write waits for a lock; its backend is killed with -9, which resets every connection."""
+    slot = next(_slots)
+    epochs = await leases.take(postgres, [slot], "survivor")
+    owner = Owner(postgres, slot, epochs[slot])
+    students = students_of(slot, 20)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    blocker = await asyncpg.connect(postgres_dsn, timeout=10)
+    try:
+        await blocker.execute("BEGIN; LOCK TABLE checkpoint_history IN ACCESS EXCLUSIVE MODE")
+        owner.checkpointer.start()
+        pid = await backend_of_write(postgres)
+        assert owner.durable == {}
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: owner.checkpointer.failures > 0)
+    finally:
+        blocker.terminate()
+    owner.play(students[0], 10)
+    await until(lambda: len(owner.durable) == 20 and owner.durable[students[0]] == {"P": 4})
+    assert await stored_position(postgres, students[0]) == 20_000
+    assert [await history(postgres, student) for student in students[1:]] == [1] * 19
+    await owner.checkpointer.stop()
+
+
+async def backend_of_write(postgres: Postgres) -> int:
+    """The pid of the backend whose checkpoint waits for a lock."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            pid: int | None = await postgres.value(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND query LIKE '-- name: write%' AND datname = current_database()"
+            )
+            if pid is not None:
+                return pid
+            await asyncio.sleep(0.02)
