@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import uuid
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateway.sockets.observe import ObservePort
 from gateway.sockets.server import SocketServer
 from gateway.sockets.settings import SocketSettings
 from gateway.tokens import TokenVerifier
+from persistence.errors import SetupError
 from persistence.redis import Redis, open_redis
 from persistence.tickets import Tickets
 
@@ -76,11 +78,16 @@ class SocketGateway:
             capacity=settings.lane_operations,
         )
         await self._router.start()
+        _take_all_descriptors()
         # What Ray and the imports left behind lives as long as the process: never look through it again.
         gc.collect()
         gc.freeze()
         server = SocketServer(settings, self._router, authenticator)
-        await server.start()
+        try:
+            await server.start()
+        except SetupError:
+            await self._router.stop(0.0)
+            raise
         self._observe = ObservePort(server.pages())
         self._observed = await self._observe.start(settings.observe_host, settings.observe_port)
         log.info("gateway_listens", gateway=self.name, address=server.address, observe=self._observed)
@@ -150,3 +157,9 @@ class SocketGateway:
         directory = await named_actor(DIRECTORY)
         version, owners = await directory.slot_map.remote()
         return version, owners
+
+
+def _take_all_descriptors() -> None:
+    """One socket is one descriptor, and the usual soft limit of 1,024 is made for other programs."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -72,7 +72,7 @@ class Peer(Protocol):
 class Link:
     """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
 
-    __slots__ = ("asked_at_s", "attach", "epoch", "peer", "slot")
+    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "epoch", "peer", "slot")
 
     def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
         self.peer = peer
@@ -80,7 +80,9 @@ class Link:
         self.slot = slot
         self.epoch = -1
         self.asked_at_s: float | None = None
-        """When an `Attach` went out that has no answer yet (loop time)."""
+        """When an `Attach` was queued that has no answer yet (loop time)."""
+        self.answered_by_batch = 0
+        """How many batches its lane has had answered when that `Attach` was among them."""
 
     @property
     def welcomed(self) -> bool:
@@ -159,8 +161,7 @@ class ShardRouter:
     def open(self, peer: Peer, attach: Attach) -> Link:
         """Attach a connection. Raises `LaneFull` when its shard has not answered for too long."""
         link = Link(peer, attach, slot_of(attach.student))
-        self._put(link, attach)
-        link.asked_at_s = self._loop.time()
+        self._ask(link, self._loop.time())
         self._links[attach.conn] = link
         return link
 
@@ -187,20 +188,28 @@ class ShardRouter:
             self._lost.append(detach)
 
     def attach_again(self, link: Link) -> None:
-        """Say once more who is here, unless that was said just now and has no answer yet."""
+        """Say once more who is here, unless that was said just now, or still waits for a silent shard."""
         now_s = self._loop.time()
-        if link.asked_at_s is not None and now_s - link.asked_at_s < ATTACH_AGAIN_S:
-            return
+        if link.asked_at_s is not None:
+            waits = self._slot_lanes[link.slot].sent_batches < link.answered_by_batch
+            if waits or now_s - link.asked_at_s < ATTACH_AGAIN_S:
+                return
         self._attach(link, now_s)
 
     def _attach(self, link: Link, now_s: float) -> None:
         if self._links.get(link.attach.conn) is not link:
             return
-        link.asked_at_s = now_s
         try:
-            self._put(link, link.attach)
+            self._ask(link, now_s)
         except LaneFull:
             link.peer.close(OVERLOAD, retry_after_ms=5000)
+
+    def _ask(self, link: Link, now_s: float) -> None:
+        lane = self._slot_lanes[link.slot]
+        self._put(link, link.attach)
+        link.asked_at_s = now_s
+        # One batch may be in flight, then come those that wait.
+        link.answered_by_batch = lane.sent_batches + 2 + len(lane) // self._batch_max
 
     def _put(self, link: Link, operation: Operation) -> None:
         lane = self._slot_lanes[link.slot]

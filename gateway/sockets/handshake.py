@@ -43,6 +43,13 @@ class SocketProtocol(ServerProtocol):
             return self.reject(http.HTTPStatus.NOT_FOUND, f"Sockets are at {PATH}.\n")
         return self.accept(request)
 
+    def release(self) -> None:
+        """No more will be read. Its parser, and the tracebacks of its errors, refer back to it: left alone,
+        only the garbage collector would ever free them.
+        """
+        self.parser.close()
+        self.parser_exc = self.handshake_exc = None
+
 
 def bare_response(status: http.HTTPStatus, text: str, retry_after_s: int | None = None) -> bytes:
     """An HTTP answer for a peer whose request was not or could not be read."""

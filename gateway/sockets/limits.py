@@ -42,6 +42,8 @@ class SocketLimits:
     connections: int | None = None
     pending: int = 2000
     pending_per_ip: int | None = 256
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses in front of us that speak for many: no cap per address for them."""
     sockets_per_student: int = 10
 
     def announced(self) -> messages.Limits:

@@ -146,7 +146,8 @@ class SocketServer:
         if len(self._connections) > self._connections_max:
             self.metrics.turned_away += 1
             return "Too many connections here; try again."
-        if per_ip is not None and self._pending_by_ip[stream.ip] > per_ip:
+        capped = per_ip is not None and stream.ip not in self.limits.proxies
+        if capped and self._pending_by_ip[stream.ip] > (per_ip or 0):
             self.metrics.turned_away += 1
             return "Too many unfinished handshakes from your address; try again."
         return None

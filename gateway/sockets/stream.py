@@ -190,6 +190,7 @@ class SocketStream(asyncio.Protocol):
         self.state = Gone()
         self._out.clear()
         self._outbox = None
+        self._ws.release()
         self._host.wheel.take_off(self)
         self._host.gone(self)
 

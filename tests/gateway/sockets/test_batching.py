@@ -5,9 +5,9 @@ import uuid
 
 import pytest
 
-from actors.batch import Attached, Outcomes, encoder
+from actors.batch import Attached, Outcomes, encoder, outcomes_decoder
 from actors.core.placement import slot_of
-from gateway.sockets import batching
+from gateway.sockets import batching, connection
 from gateway.sockets.close_codes import OVERLOAD
 from tests.gateway.sockets.conftest import NAME, Gateway, Start, events, played
 from tests.gateway.sockets.raw import Raw
@@ -166,6 +166,47 @@ async def test_an_unanswered_batch_is_sent_again_and_nothing_counts_twice(start:
     shard.available.set()
     assert (await raw.message("applied"))["seq"] == 2
     assert shard.residents["mira"].session.items["lecture"].content_ms == 20_000
+
+
+async def test_a_silent_shard_is_not_asked_again_and_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand sockets that attach anew every five seconds would fill the lane of a shard that is down."""
+    monkeypatch.setattr(batching, "ATTACH_AGAIN_S", 0.0)
+    gateway = await start(settings={"call_s": 0.1})
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (link,) = gateway.router._links.values()
+    (lane,) = gateway.router._lanes.values()
+    shard.available.clear()
+    raw.say(events(played(1)))
+    await gateway.settled(lambda: gateway.metrics.failed_batches >= 2)
+    for _ in range(50):
+        gateway.router.attach_again(link)
+    assert len(lane) <= 1
+    shard.available.set()
+    assert (await raw.message("applied"))["seq"] == 1
+
+
+async def test_an_answer_to_attach_that_never_comes_is_asked_for_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "ATTACH_AGAIN_S", 0.2)
+    monkeypatch.setattr(connection, "ATTACH_AGAIN_S", 0.2)
+    gateway = await start()
+    shard = gateway.shards["shard:0"]
+    proper, lost = shard.apply, 0
+
+    async def forgetful(blob: bytes) -> bytes:
+        nonlocal lost
+        outcomes = outcomes_decoder.decode(await proper(blob))
+        kept = [outcome for outcome in outcomes.outcomes if not isinstance(outcome, Attached) or lost >= 2]
+        lost += len(kept) < len(outcomes.outcomes)
+        return encoder.encode(Outcomes(outcomes.shard, outcomes.life, kept))
+
+    monkeypatch.setattr(shard, "apply", forgetful)
+    assert (await gateway.join()).welcome["student"] == "mira"
+    assert lost == 2
 
 
 async def test_an_answer_that_was_lost_changes_nothing(gateway: Gateway) -> None:

@@ -50,7 +50,7 @@ async def test_w1_the_upgrade_does_not_extend_the_deadline(start: Start) -> None
 
 
 async def test_w1_unfinished_handshakes_are_capped_per_address(start: Start) -> None:
-    gateway = await start(pending_per_ip=3)
+    gateway = await start(pending_per_ip=3, proxies=())
     waiting = [await Raw.connect(gateway.address) for _ in range(3)]
     await gateway.settled(lambda: gateway.server.connections == 3)
     status, head = await status_of(gateway, request())

@@ -1,6 +1,7 @@
 """The listening side: caps, TLS, going away, and what it tells about itself."""
 
 import asyncio
+import gc
 import random
 import ssl
 import subprocess
@@ -11,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
 from gateway.sockets import server as server_module
+from gateway.sockets.connection import Connection
+from gateway.sockets.handshake import SocketProtocol
 from gateway.sockets.observe import ObservePort
 from persistence.errors import SetupError
 from tests.gateway.sockets.conftest import Gateway, Start, events, played
@@ -181,3 +184,28 @@ async def test_a_socket_has_no_task_of_its_own(gateway: Gateway) -> None:
     for n in range(20):
         await gateway.join(f"student-{n}", "phone")
     assert asyncio.all_tasks() == before
+
+
+def alive() -> int:
+    """Socket objects of this process, whoever still refers to them."""
+    return sum(isinstance(thing, (Connection, SocketProtocol)) for thing in gc.get_objects())
+
+
+async def test_a_socket_that_is_gone_leaves_nothing_for_the_collector(gateway: Gateway) -> None:
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        for closing in (False, True):
+            raw = await gateway.join()
+            raw.say(events(played(1)))
+            await raw.message("applied")
+            assert alive() == before + 2
+            if closing:
+                raw.say(gateway.hello())
+                await raw.closed()
+            await raw.leave()
+            await gateway.settled(lambda: gateway.server.connections == 0)
+            await gateway.settled(lambda: alive() == before)
+    finally:
+        gc.enable()
