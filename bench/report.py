@@ -164,7 +164,7 @@ def rows(figures: Figures) -> list[Row]:
         _lag("durable, playing", times["durable_playing"], DURABLE_PLAYING_S),
         _lag("durable, pause or seek", times["durable_flushed"], DURABLE_FLUSHED_S),
         *_memory(figures),
-        Row("the load's own lateness", _ms(times["late"])),
+        _latency("the load's own lateness", times["late"], LATE_S),
         Row(
             "the load's own CPU",
             f"{1e6 * figures.load_cpu_s / figures.updates:.0f} µs per update, {figures.loaders} process(es)",
@@ -206,6 +206,8 @@ CPU_UPDATE_US = 59.0
 """0.6 × Socket.IO, which took 86-99 µs an update for the same work; the ratio counts, not the figure."""
 CPU_CONNECTION_US = 400.0
 ACK_S, PUSH_S = 0.150, 0.250
+LATE_S = 0.100
+"""A load later than this was not the load that was asked for, and its latencies flatter the server."""
 DURABLE_PLAYING_S, DURABLE_FLUSHED_S = 31.0, 1.5
 MEMORY_KIB = 16.0
 
