@@ -8,6 +8,7 @@ from playwright.async_api import BrowserContext, Page, expect
 WAIT_MS = 30_000
 SOON_MS = 15_000
 SHOWN = "document.querySelector('[data-testid=position]').dataset.ms"
+GHOST = "Number(document.querySelector('[data-testid=ghost]').dataset.ms ?? -1e9)"
 TIME = "document.querySelector('video').currentTime * 1000"
 
 
@@ -72,11 +73,11 @@ class Screen:
         await self.until(f"Math.abs({SHOWN} - {position_ms}) <= {tolerance_ms}")
 
     async def until_in_step(self, other: "Screen", tolerance_ms: float = 1500) -> None:
-        """Wait until this page shows where the other's player is at the same moment."""
+        """Wait until this page shows live where the other's player is at the same moment."""
         async with asyncio.timeout(WAIT_MS / 1000):
             while True:
-                theirs, shown = await asyncio.gather(other.time_ms(), self.shown_ms())
-                if abs(theirs - shown) <= tolerance_ms:
+                theirs, live = await asyncio.gather(other.time_ms(), self.page.evaluate(GHOST))
+                if abs(theirs - live) <= tolerance_ms:
                     return
                 await asyncio.sleep(0.05)
 
