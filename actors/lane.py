@@ -65,7 +65,7 @@ class Lane(Generic[T]):
         self._waiting.append(item)
 
     def nudge(self) -> None:
-        """Send a batch soon even if nothing waits: an empty batch asks the actor whether it still knows us."""
+        """Send a batch soon even if nothing waits: an empty one asks the actor whether it still knows us."""
         self._settled.clear()
         self._ready.set()
 
