@@ -8,7 +8,7 @@ order of arrival does not matter.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from actors.core.epochs import Epochs
+from actors.core.epochs import Epochs, Pass
 from actors.core.intervals import Intervals
 from actors.core.run import EXPLICIT, JUMP_MS, Run
 
@@ -31,7 +31,7 @@ def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
     frontier.sort(key=lambda run: (run.action_ms, run.device, run.seq))
     head, losers = frontier[0], []
     for challenger in frontier[1:]:
-        head, loser = _contest(head, challenger, real, epochs)
+        head, loser = _contest(head, challenger, runs, epochs)
         losers.append(loser)
     losers += [run for run in real if run not in frontier and _played_on(run, real)]
     latest = max(losers, key=lambda run: (run.moved_ms, run.device, run.seq), default=None)
@@ -65,38 +65,44 @@ def _played_on(run: Run, real: Collection[Run]) -> bool:
     return run.last_rev > min(later.first_rev for later in knowing)
 
 
-def _contest(earlier: Run, later: Run, real: Collection[Run], epochs: Epochs) -> tuple[Run, Run]:
+def _contest(earlier: Run, later: Run, runs: Collection[Run], epochs: Epochs) -> tuple[Run, Run]:
     """R3 between two concurrent runs, given in order of action time: (winner, loser)."""
-    if _stands_back(later, earlier, real, epochs) and not _stands_back(earlier, later, real, epochs):
+    if _stands_back(later, earlier, runs, epochs) and not _stands_back(earlier, later, runs, epochs):
         return earlier, later
     return later, earlier
 
 
-def _stands_back(run: Run, other: Run, real: Collection[Run], epochs: Epochs) -> bool:
+def _stands_back(run: Run, other: Run, runs: Collection[Run], epochs: Epochs) -> bool:
     """Stale when it began, nothing sought since the two parted, and only what others had covered played."""
-    side = [mine for mine in real if _on_side(mine, run, other)]
+    side = [mine for mine in runs if mine.real and _on_side(mine, run, other)]
     if any(mine.kind in EXPLICIT for mine in side):
         return False
     first = min(side, key=lambda mine: mine.seq)
-    strangers = [theirs for theirs in real if theirs.device != run.device]
-    if not any(theirs.seen_ms <= first.action_ms and not first.knows(theirs) for theirs in strangers):
+    strangers = [theirs for theirs in runs if theirs.device != run.device]
+    if not any(theirs.real and _had_unknown(first, theirs) for theirs in strangers):
         return False
     viewing = epochs.pass_of(run, epochs.current)
-    covered = Intervals()
+    covered = _covered_by(strangers, viewing, first.action_ms, epochs)
     for device, spans in viewing.let_go.items():
         if device != run.device:
             covered.unite(spans)
+    here = (mine for mine in side if epochs.pass_of(mine, epochs.current) is viewing)
+    return covered.covers(Intervals(part[:2] for mine in here for part in epochs.played_now(mine)))
+
+
+def _had_unknown(first: Run, theirs: Run) -> bool:
+    """Whether the server had their run when the side began, and the side did not know it."""
+    return theirs.seen_ms <= first.action_ms and not first.knows(theirs)
+
+
+def _covered_by(strangers: Collection[Run], viewing: Pass, by_ms: int, epochs: Epochs) -> Intervals:
+    """What the server had by that moment of what these runs covered in the pass."""
+    covered = Intervals()
     for theirs in strangers:
         if epochs.pass_of(theirs, epochs.current) is viewing:
             for stretch in epochs.played_now(theirs):
-                covered.add(*stretch.heard_by(first.action_ms))
-    played = [
-        stretch
-        for mine in side
-        if epochs.pass_of(mine, epochs.current) is viewing
-        for stretch in epochs.played_now(mine)
-    ]
-    return covered.covers(Intervals(stretch[:2] for stretch in played))
+                covered.add(*stretch.heard_by(by_ms))
+    return covered
 
 
 def _on_side(mine: Run, run: Run, other: Run) -> bool:

@@ -27,6 +27,9 @@ WALL_GAP_MS = 250
 DECREES = frozenset({"reset", "marked", "undone"})
 """Kinds that may open or close an epoch, and so change who competes for the head."""
 
+QUARTER_MS = 900_000
+"""Time is kept by quarters of an hour of UTC: every zone's calendar day is made of whole ones."""
+
 STOPS = frozenset({"paused", "ended", "closed"})
 QUIET = frozenset({"opened", "paused", "closed"})
 """Kinds that move nothing (R1): the decision about the head stays as it is."""
@@ -70,8 +73,8 @@ class Progress:
     """State of one (student, item). Positions in content ms of `version`, times in server ms.
 
     `rev` grows with every visible change. `runs` are those that may still matter, by key; `head` and
-    `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs;
-    `folded` counts the events.
+    `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs,
+    `quarters` is content by the quarter-hour (since 1970) in which it was played; `folded` counts events.
     """
 
     item: str
@@ -80,6 +83,7 @@ class Progress:
     rule: str = ""
     content_ms: int = 0
     wall: Intervals = field(default_factory=Intervals)
+    quarters: dict[int, int] = field(default_factory=dict)
     epochs: Epochs = field(default_factory=Epochs)
     runs: dict[Key, Run] = field(default_factory=dict)
     head_key: Key | None = None
@@ -234,8 +238,18 @@ class Progress:
         self.wall.add(start_ms, at_ms, WALL_GAP_MS)
         late_ms = fact.when.now_ms if fact.when.now_ms - at_ms > LIVE_MS else 0
         stretch = Stretch(event.from_ms, event.to_ms, start_ms, at_ms, late_ms)
+        self._date(stretch)
         append(run.log, stretch, same_rate)
         self.epochs.cover(run, stretch)
+
+    def _date(self, stretch: Stretch) -> None:
+        """Count what was played to the calendar, whose days are the student's (R5)."""
+        from_ms = stretch.from_ms
+        for quarter in range(stretch.start_ms // QUARTER_MS, stretch.end_ms // QUARTER_MS + 1):
+            to_ms = stretch.place_at((quarter + 1) * QUARTER_MS)
+            if to_ms > from_ms:
+                self.quarters[quarter] = self.quarters.get(quarter, 0) + to_ms - from_ms
+            from_ms = to_ms
 
     def _stop(self, run: Run, fact: Fact) -> None:
         self.stop_playing(fact.device, fact.visit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from actors.core.clock import DeviceClock
 from actors.core.events import FLUSHED, Entry, Event, Refused
 from actors.core.item import Item
-from actors.core.progress import Progress, Quarantined, When
+from actors.core.progress import QUIET, Progress, Quarantined, When
 from actors.core.visit import Visit
 
 HELD_MAX = 512
@@ -188,8 +188,10 @@ class Session:
             visit = Visit(event.session, event.item, event.intent)
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
-        self.items[event.item] = progress
-        self.dirty_items.add(event.item)
+        known = event.item in self.items
+        if event.kind not in QUIET or (known and event.kind != "opened"):
+            self.items[event.item] = progress
+            self.dirty_items.add(event.item)
         folded.urgent = folded.urgent or event.kind in FLUSHED
         if event.starts_run:
             device.action_ms = at_ms

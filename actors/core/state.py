@@ -53,6 +53,7 @@ def merge_state(progress: Progress) -> Json:
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
         "changes": [[*change] for change in progress.changes],
+        "quarters": list(progress.quarters.items()),
     }
 
 
@@ -62,6 +63,7 @@ def restore_merge(progress: Progress, state: Json) -> None:
     progress.runs = {run.key: run for run in runs}
     progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
     progress.epochs = Epochs([_epoch_from(epoch) for epoch in state["epochs"]])
+    progress.quarters = dict(state["quarters"])
     progress.changes = [
         Change(what, Mark(*by), place_ms, rule, _key(loser))
         for what, by, place_ms, rule, loser in state["changes"]

@@ -138,6 +138,15 @@ def test_r3_only_what_the_server_had_by_then_counts_as_covered() -> None:
     assert (world.position_s(), world.holder()) == (1500, "T")
 
 
+def test_r3_what_others_only_touched_counts_as_covered() -> None:
+    world = World()
+    tablet = stale_tablet(world)
+    world.device("W").watch(2000, 1800, 1804)
+    tablet.watch(HOUR, 1790, 1803)
+    tablet.connect(2 * HOUR)
+    assert (world.position_s(), world.holder()) == (1800, "P")
+
+
 def test_r3_own_coverage_is_not_covered_by_others() -> None:
     world = World()
     tablet = world.device("T")

@@ -35,6 +35,26 @@ def test_r5_content_and_wall_are_never_converted(rate: float, wall_s: float) -> 
     assert (progress.content_ms, progress.wall.length()) == (600_000, wall_s * 1000)
 
 
+def test_r5_days_are_the_students() -> None:
+    """19 minutes before and 19 after local midnight at UTC+1, as quarter-hours of UTC have it."""
+    world = World()
+    midnight_s = 14 * HOUR
+    world.device("P").watch(midnight_s - 1140, 0, 2280)
+    first = (START_MS // 1000 + midnight_s) // 900
+    quarters = world.progress().quarters
+    assert sum(ms for quarter, ms in quarters.items() if quarter < first) == 1_140_000
+    assert sum(ms for quarter, ms in quarters.items() if quarter >= first) == 1_140_000
+    assert len(quarters) == 4 and max(quarters.values()) == 900_000
+
+
+def test_r5_days_count_content_at_the_time_it_was_played() -> None:
+    world = World()
+    phone = world.device("P", online=False)
+    phone.open(0).play(0, 0, 1800, rate=2.0)
+    phone.connect(100 * HOUR)
+    assert world.progress().quarters == {START_MS // 900_000: 1_800_000}
+
+
 def test_r5_the_jitter_of_timers_breaks_no_wall_time() -> None:
     world = World()
     visit = world.device("P").open(0)

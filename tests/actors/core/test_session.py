@@ -192,6 +192,19 @@ def test_whatever_was_folded_is_dirty_with_its_watermark() -> None:
     assert not world.session.dirty
 
 
+def test_r1_looking_at_an_item_leaves_no_row() -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    visit.pause(5, 0)
+    visit.close(10)
+    assert world.session.items == {} and world.session.dirty_items == set()
+    assert world.session.dirty_devices == {"P"}
+    world.devices["P"].watch(20, 0, 60)
+    world.checkpoint()
+    world.devices["P"].open(100)
+    assert world.session.dirty_items == set()
+
+
 def test_visits_that_never_end_are_bounded() -> None:
     world = World()
     phone = world.device("P")

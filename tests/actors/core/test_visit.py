@@ -125,11 +125,14 @@ def test_r1_pressing_play_in_an_old_visit_and_stopping_moves_nothing() -> None:
     visit = world.device("P").open(0)
     visit.play(0, 0, 60)
     visit.pause(60, 60)
+    web = world.device("W")
     world.devices["P"].disconnect(70)
-    world.device("W").watch(100, 60, 360)
+    web.disconnect(70)
+    web.watch(100, 60, 360)
     visit.act("play", 500, position_ms=60_000)
     visit.pause(500, 60)
     world.devices["P"].connect(600)
+    web.connect(600)
     assert (world.position_s(), world.holder()) == (360, "W")
 
 
