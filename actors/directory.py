@@ -112,15 +112,16 @@ class Directory:
         if before not in (None, stats["pid"]):
             self._restarts[name] += 1
             log.warning("actor_restarted", actor=name, pid=stats["pid"])
-            await self._take_up(name)
         self._stats[name] = stats
         self._seen[name] = time.monotonic()
+        if stats.get("health") == "starting":
+            await self._start_again(name)
 
-    async def _take_up(self, name: str) -> None:
-        """A restarted shard finds its slots by itself; a gateway has to be started again."""
-        with contextlib.suppress(Exception):
+    async def _start_again(self, gateway: str) -> None:
+        """A restarted gateway waits for its `start`, asked for until it has worked: its port may still be
+        taken by the one before. A restarted shard finds its slots by itself, in Postgres."""
+        try:
             async with asyncio.timeout(STATS_DEADLINE_S):
-                if name in self._gateways:
-                    await self._handles[name].start.remote()
-                else:
-                    await self._assign(name)
+                await self._handles[gateway].start.remote()
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the next look tries again
+            log.warning("gateway_not_started", gateway=gateway, error=repr(error)[:200])
