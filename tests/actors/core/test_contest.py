@@ -168,6 +168,17 @@ def test_r3_a_side_that_was_not_stale_does_not_stand_back() -> None:
     assert (world.position_s(), world.holder()) == (480, "T")
 
 
+def test_r3_a_side_that_knew_all_the_server_had_may_replay_it() -> None:
+    world = World()
+    world.device("P").watch(0, 0, 600)
+    watch = world.device("A")
+    watch.disconnect(700)
+    watch.watch(1000, 600, 700)
+    world.device("T").watch(2000, 100, 300)
+    watch.connect(HOUR)
+    assert (world.position_s(), world.holder(), world.offered_s()) == (300, "T", 700)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations("ABC")))
 def test_r3_three_sides_give_the_same_head_in_any_order_of_arrival(order: tuple[str, ...]) -> None:
     world = World()
@@ -195,20 +206,23 @@ def test_r4_not_offered_near_the_head_or_at_the_end(loser_s: float, offered_s: f
     world = World()
     one, other = two_offline(world)
     one.watch(0, loser_s - 300, loser_s)
-    other.watch(HOUR, 470, 480)
+    other.open(HOUR).seek(HOUR, 480)
     other.connect(2 * HOUR)
     one.connect(2 * HOUR)
     assert (world.position_s(), world.offered_s()) == (480, offered_s)
 
 
-def test_r4_not_offered_near_what_others_covered() -> None:
+@pytest.mark.parametrize(("covered_to_s", "offered_s"), [(600, None), (585, None), (584, 600)])
+def test_r4_not_offered_near_what_others_covered(covered_to_s: float, offered_s: float | None) -> None:
     world = World()
     one, other = two_offline(world)
     one.watch(0, 0, 600)
-    other.watch(HOUR, 500, 800)
+    visit = other.open(HOUR)
+    at_s = visit.play(HOUR, covered_to_s - 50, covered_to_s)
+    visit.seek(at_s, 2000)
     other.connect(2 * HOUR)
     one.connect(2 * HOUR)
-    assert (world.position_s(), world.offered_s()) == (800, None)
+    assert (world.position_s(), world.offered_s()) == (2000, offered_s)
 
 
 def test_r4_the_offer_ends_when_a_later_real_run_knows_it() -> None:
@@ -245,6 +259,29 @@ def test_r4_play_continued_after_losing_the_baton_is_offered() -> None:
     visit.seek(301, 2000)
     running.go_on(300, 300, 900)
     assert (world.position_s(), world.holder(), world.offered_s()) == (2000, "P", 900)
+
+
+def test_r4_the_offer_of_a_play_that_went_on_ends_when_it_is_known() -> None:
+    world = World()
+    tv, phone = world.device("TV"), world.device("P")
+    running = tv.open(0)
+    running.play(0, 0, 300)
+    phone.open(301).seek(301, 2000)
+    running.go_on(300, 300, 900)
+    world.device("W").watch(1000, 2000, 2010)
+    assert (world.position_s(), world.offered_s()) == (2010, None)
+
+
+def test_r4_the_last_beat_before_the_baton_was_lost_is_not_offered() -> None:
+    world = World()
+    tv, phone = world.device("TV"), world.device("P")
+    running = tv.open(0)
+    running.play(0, 0, 300)
+    visit = phone.open(301)
+    visit.act("play", 301, position_ms=2_000_000)
+    running.go_on(300, 300, 310)
+    visit.go_on(301, 2000, 2010)
+    assert (world.position_s(), world.offered_s()) == (2010, None)
 
 
 def test_r4_a_run_that_stopped_when_it_lost_the_baton_is_not_offered() -> None:
