@@ -229,6 +229,35 @@ def test_r7_a_reset_heard_late_takes_what_was_played_after_it(reset_first: bool)
     assert world.progress().content_ms == 660_000
 
 
+@pytest.mark.parametrize("reset_first", [True, False])
+@pytest.mark.parametrize(("marked_h", "done"), [(2, True), (0.5, False)])
+def test_r7_a_tick_belongs_to_the_epoch_its_time_falls_in(
+    marked_h: float, done: bool, reset_first: bool
+) -> None:
+    world = World()
+    phone, web = world.device("P"), world.device("W")
+    web.watch(0, 0, 60)
+    phone.disconnect(100)
+    web.disconnect(100)
+    web.open(HOUR).reset(HOUR)
+    phone.open(marked_h * HOUR).mark(marked_h * HOUR, done=True)
+    for device in (web, phone) if reset_first else (phone, web):
+        device.connect(3 * HOUR)
+    assert (world.progress().epoch, world.progress().done) == (2, done)
+
+
+def test_r7_the_place_an_uncomplete_kept_is_not_lost_to_a_later_action() -> None:
+    world = World()
+    late = world.device("P", online=False)
+    visit = world.device("W").open(0)
+    at_s = visit.play(0, 0, 600)
+    visit.mark(at_s, done=True)
+    visit.mark(at_s + 10, done=False)
+    late.watch(HOUR, 0, 100)
+    late.connect(2 * HOUR)
+    assert (world.position_s(), world.offered_s()) == (100, 600)
+
+
 def test_r7_a_completion_played_after_a_late_reset_falls_with_it() -> None:
     world = World()
     phone = world.device("P")
