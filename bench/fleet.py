@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PlayheadError as error:
         print(f"fleet: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     report.show(figures, console)
@@ -85,9 +86,18 @@ async def _run(options: argparse.Namespace, mix: Mix) -> report.Figures:
         from bench import system  # Ray reads its environment when it is first imported
 
         async with system.running(folder, options.shards, options.gateways, steps.done) as server:
+            _end_on_signals()
             async with steps.step("register and enrol students"):
                 await system.register(server.postgres, mix)
             return await _Run(options, mix, server, steps, scratch).measure()
+
+
+def _end_on_signals() -> None:
+    """Unwind on Ctrl-C and SIGTERM. Called once Ray is joined, which takes these signals for itself."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 class _Run:
@@ -158,12 +168,15 @@ class _Run:
         start_s = time.monotonic() + 0.5
         async with self._step("drive"):
             driving = asyncio.create_task(loaders.order("drive", start_s=start_s))
-            await asyncio.sleep(start_s - time.monotonic())
-            begun, begun_s = meter.read(), time.monotonic()
-            await asyncio.sleep(start_s + window_s - time.monotonic())
-            await driving
-            seconds = time.monotonic() - begun_s
-            return report.Phase(seconds, meter.read().since(begun))
+            try:
+                await asyncio.sleep(start_s - time.monotonic())
+                begun, begun_s = meter.read(), time.monotonic()
+                await driving
+                await asyncio.sleep(start_s + window_s - time.monotonic())
+                seconds = time.monotonic() - begun_s
+                return report.Phase(seconds, meter.read().since(begun))
+            finally:
+                driving.cancel()
 
     async def _check_stored(self, faults: Faults) -> None:
         from bench.system import stored

@@ -305,5 +305,6 @@ async def _obey(orders: Orders) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
+    # Ctrl-C reaches the whole group; and who started this may be gone already.
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         uvloop.run(_obey(Orders.read(sys.argv[1])))
