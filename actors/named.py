@@ -12,11 +12,9 @@ import ray
 from actors.settings import NAMESPACE
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
-    """A named actor to be: its class and constructor arguments. `lifetime` `detached` outlives its creator."""
+    """A named actor to be: class and constructor arguments. Of lifetime `detached` it outlives its creator."""
 
     name: str
     kind: type
