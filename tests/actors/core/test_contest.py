@@ -138,6 +138,20 @@ def test_r3_only_what_the_server_had_by_then_counts_as_covered() -> None:
     assert (world.position_s(), world.holder()) == (1500, "T")
 
 
+def test_r3_what_the_server_heard_later_was_not_covered_by_then() -> None:
+    """The watch had played it off line before the tablet did, but nobody knew."""
+    world = World()
+    watch, tablet = world.device("A", online=False), world.device("T")
+    tablet.watch(0, 0, 600)
+    tablet.disconnect(610)
+    watch.watch(650, 600, 900)
+    world.device("P").open(1000).seek(1000, 3000)
+    tablet.watch(HOUR, 600, 900)
+    watch.connect(2 * HOUR)
+    tablet.connect(2 * HOUR)
+    assert (world.position_s(), world.holder()) == (900, "T")
+
+
 def test_r3_what_others_only_touched_counts_as_covered() -> None:
     world = World()
     tablet = stale_tablet(world)

@@ -129,6 +129,27 @@ def test_r4_undo_of_a_tick_takes_the_completion_back_and_moves_nothing() -> None
     assert (world.position_s(), world.holder()) == (330, "TV")
 
 
+def test_r4_undo_of_a_handover_gives_back_the_place_of_it() -> None:
+    world = World()
+    world.device("TV").watch(0, 0, 600)
+    visit = world.device("P").open(700)
+    visit.play(700, 600, 900)
+    visit.undo(1000)
+    assert world.position_s() == 600
+
+
+def test_r4_a_second_undo_goes_further_back_than_the_tick() -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    visit.play(0, 0, 600)
+    visit.seek(600, 2000)
+    visit.mark(610, done=True)
+    visit.undo(620)
+    assert (world.position_s(), world.progress().done) == (2000, False)
+    visit.undo(630)
+    assert world.position_s() == 600
+
+
 def test_r4_undo_of_a_reset_restores_place_done_and_epoch() -> None:
     world = World()
     world.device("W").watch(0, 0, 3600)
@@ -163,8 +184,10 @@ def test_r4_undo_reverts_what_its_user_had_seen() -> None:
     phone.disconnect(710)
     phone.open(720).undo(720)
     tv.open(800).seek(800, 3000)
+    undo = phone.journal[-1].seq
     phone.connect(HOUR)
     assert (world.position_s(), world.holder()) == (3000, "TV")
+    assert world.progress().runs[("P", undo)].position_ms == 600_000
 
 
 def test_r4_pausing_and_playing_on_is_no_head_change() -> None:
@@ -270,6 +293,19 @@ def test_what_is_kept_of_an_item_is_bounded() -> None:
     assert len(progress.runs) <= RUNS_MAX and len(progress.changes) <= CHANGES_MAX
     assert progress.content_ms == progress.coverage.length() == 300 * 30_000
     assert world.position_s() == 50_000 + 299 * 20
+    visit = phone.open(HOUR * 100)
+    visit.reset(HOUR * 100)
+    visit.undo(HOUR * 100 + 1)
+    assert progress.coverage.length() == 300 * 30_000
+
+
+def test_the_head_is_kept_however_many_touch_the_item() -> None:
+    world = World()
+    world.device("W").watch(0, 0, 600)
+    for n in range(2 * RUNS_MAX):
+        world.device(f"P{n}").watch(1000 + n * 10, n * 20, n * 20 + 3)
+    assert (world.position_s(), world.holder()) == (600, "W")
+    assert len(world.progress().runs) <= RUNS_MAX
 
 
 def test_a_long_run_keeps_its_coverage_when_its_stretches_are_too_many() -> None:
