@@ -14,7 +14,7 @@ from actors.settings import NAMESPACE
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
-    """A named actor to be: class and constructor arguments. Of lifetime `detached` it outlives its creator."""
+    """A named actor to be: class and constructor arguments. `detached` outlives its creator."""
 
     name: str
     kind: type

@@ -20,6 +20,7 @@ from pathlib import Path
 import ray
 
 from actors.settings import NAMESPACE
+from gateway.ray_environment import of_cluster
 from persistence.embedded import DataFolder, child, ports
 from persistence.errors import SetupError
 
@@ -70,7 +71,7 @@ async def _start_once(folder: DataFolder, dashboard_host: str, dashboard_port: i
     order = child.Order(
         name=NAME,
         argv=[*_head(port, dashboard_host, dashboard_port, temporary), _client_port(folder)],
-        env=dict(os.environ),
+        env=of_cluster(),
         stop_timeout_s=STOP_S,
     )
     log_path = folder.log_path(NAME)

@@ -27,6 +27,9 @@ ENVIRONMENT = {
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray takes 127.0.0.1 as a node's address only with this set; otherwise it listens on the network."""
 
+DRIVER = {"RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1"}
+"""Ray's handler would take SIGTERM away from the command and abort it. Its own processes keep theirs."""
+
 
 def prepare(token_path: Path, loopback: bool) -> None:
     """Set the environment of this process and of what Ray starts; the token file is made if missing.
@@ -36,7 +39,7 @@ def prepare(token_path: Path, loopback: bool) -> None:
     """
     if "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         raise SetupError("Ray is imported already; call ray_environment.prepare first")
-    for name, value in (ENVIRONMENT | (LOOPBACK if loopback else {})).items():
+    for name, value in (ENVIRONMENT | DRIVER | (LOOPBACK if loopback else {})).items():
         os.environ.setdefault(name, value)
     if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
         return
@@ -45,3 +48,8 @@ def prepare(token_path: Path, loopback: bool) -> None:
         token_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         token_path.touch(mode=0o600)
         token_path.write_text(os.urandom(32).hex())
+
+
+def of_cluster() -> dict[str, str]:
+    """The environment for the processes of a cluster of our own."""
+    return {name: value for name, value in os.environ.items() if name not in DRIVER}

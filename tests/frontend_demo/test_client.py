@@ -1,4 +1,4 @@
-"""The JavaScript client's own tests, outside a browser: a clock that stands until told, a real IndexedDB API."""
+"""The JavaScript client's own tests, outside a browser: a clock that stands until told, an IndexedDB."""
 
 import subprocess
 
