@@ -299,6 +299,16 @@ def test_what_is_kept_of_an_item_is_bounded() -> None:
     assert progress.coverage.length() == 300 * 30_000
 
 
+def test_a_press_that_played_nothing_leaves_no_run() -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    for n in range(5):
+        visit.act("play", n, position_ms=0)
+        visit.pause(n, 0)
+    visit.play(10, 0, 10)
+    assert len(world.progress().runs) == 1
+
+
 def test_the_head_is_kept_however_many_touch_the_item() -> None:
     world = World()
     world.device("W").watch(0, 0, 600)

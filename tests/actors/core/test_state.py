@@ -131,7 +131,7 @@ def compare(
 
 
 @given(scripts, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_r5_r6_r8_time_and_watermarks_do_not_depend_on_delivery(
     scripts: dict[str, list[Act]], rng: random.Random
 ) -> None:
@@ -139,18 +139,14 @@ def test_r5_r6_r8_time_and_watermarks_do_not_depend_on_delivery(
 
 
 @given(scripts, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_r3_r7_the_head_and_coverage_do_not_depend_on_delivery(
     scripts: dict[str, list[Act]], rng: random.Random
 ) -> None:
     compare(without_ticks(scripts), rng, place_of)
 
 
-@given(scripts)
-@settings(max_examples=50, deadline=None)
-def test_what_is_written_is_what_is_read(scripts: dict[str, list[Act]]) -> None:
-    world = written(scripts)
-    in_order(world)
+def restored_is_the_same(world: World) -> None:
     for progress in world.session.items.values():
         state = msgspec.json.decode(msgspec.json.encode(merge_state(progress)))
         twin = Progress(progress.item, progress.version, progress.rev, progress.rule)
@@ -162,6 +158,24 @@ def test_what_is_written_is_what_is_read(scripts: dict[str, list[Act]]) -> None:
         again = LiveDevice(device.id, applied_seq=device.applied_seq)
         restore_visits(again, state)
         assert again == device
+
+
+@given(scripts)
+@settings(max_examples=50)
+def test_what_is_written_is_what_is_read(scripts: dict[str, list[Act]]) -> None:
+    world = written(scripts)
+    in_order(world)
+    restored_is_the_same(world)
+
+
+def test_what_is_written_of_very_many_runs_is_bounded_and_read_again() -> None:
+    world = World(item(duration_s=100_000))
+    phone = world.device("P")
+    for n in range(200):
+        phone.watch(n * 100, n * 20, n * 20 + 30)
+    restored_is_the_same(world)
+    assert world.progress().epochs.current.passes[0].let_go["P"].length() > 3_000_000
+    assert len(msgspec.json.encode(merge_state(world.progress()))) < 8_000
 
 
 def test_a_snapshot_does_not_change_with_the_session() -> None:
