@@ -54,6 +54,8 @@ class Directory:
             async with asyncio.timeout(START_DEADLINE_S):
                 await asyncio.gather(*(self._assign(shard) for shard in self._shards))
                 await asyncio.gather(*(self._handles[name].start.remote() for name in self._gateways))
+                sockets = [name for name in self._gateways if name.startswith("gateway:socket:")]
+                await asyncio.gather(*(self._handles[name].meet.remote(sockets) for name in self._shards))
             if self._watch is None:
                 self._watch = asyncio.create_task(self._watch_for_ever())
 

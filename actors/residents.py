@@ -3,7 +3,7 @@
 Synchronous throughout: no await can slip into a merge. Whatever a batch needs is loaded before.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 
 from actors.batch import (
@@ -84,6 +84,11 @@ class Residents:
 
     def __getitem__(self, student: str) -> Resident:
         return self._by_student[student]
+
+    @property
+    def students(self) -> KeysView[str]:
+        """The ids of all who are here."""
+        return self._by_student.keys()
 
     @property
     def connections(self) -> int:

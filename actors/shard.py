@@ -15,18 +15,27 @@ from typing import Any
 
 import structlog
 
-from actors.at_rest import items_from, session_from
-from actors.batch import Moved, Operation, Outcome, Outcomes, batch_decoder, encoder
+from actors.activation import Activation
+from actors.batch import (
+    Attach,
+    Moved,
+    Operation,
+    Outcome,
+    Outcomes,
+    Reattach,
+    batch_decoder,
+    encoder,
+)
 from actors.checkpointer import Checkpointer
 from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.lane import Lane, LaneFull
 from actors.metrics import ShardMetrics
 from actors.named import named_actor
-from actors.residents import Residents, Turn, needed_items
+from actors.residents import Residents, Turn
 from actors.settings import ShardSettings
-from persistence import checkpoints, leases, sessions
-from persistence.errors import Fenced, StoreUnavailable
+from persistence import checkpoints, leases
+from persistence.errors import Fenced
 from persistence.migrate import ensure_months
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 
@@ -60,15 +69,15 @@ class Shard:
         self.settings = settings
         self.life = uuid.uuid4().hex
         self._catalogue: dict[str, Item] = {}
-        self._catalogue_ms: dict[str, int] = {}
         self._residents = Residents(self._catalogue)
         self._epochs: dict[int, int] = {}
         self._map_version = 0
         self._lanes: dict[str, Lane[Outcome]] = {}
         self._gateways: dict[str, Any] = {}
         self._failures: dict[str, int] = {}
+        self._forgotten: dict[str, int] = {}
         self._starting = asyncio.Lock()
-        self._loading: dict[str, asyncio.Future[None]] = {}
+        self._activation: Activation | None = None
         self._postgres: Postgres | None = None
         self._checkpointer: Checkpointer | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -78,20 +87,20 @@ class Shard:
 
     async def own(self, slots: list[int], map_version: int) -> dict[int, int]:
         """Take these slots; gives their epochs. State of them is loaded only after this commits."""
-        postgres = await self._started()
+        await self._started()
         self._map_version = map_version
         missing = [slot for slot in slots if slot not in self._epochs]
         if missing:
-            self._epochs.update(await leases.take(postgres, missing, self.name))
+            self._epochs.update(await leases.take(self._stores(), missing, self.name))
         return {slot: self._epochs[slot] for slot in slots}
 
     async def apply(self, blob: bytes) -> bytes:
         """Carry out a `Batch`; gives the `Outcomes` for the gateway that called."""
-        postgres = await self._started()
+        activation = await self._started()
         batch = batch_decoder.decode(blob)
         here, away = self._split(batch.operations)
-        await self._prepare(postgres, here)
-        turn = self._residents.run(batch.gateway, batch.life, here, now_ms())
+        ready, late = await activation.prepare(here)
+        turn = self._residents.run(batch.gateway, batch.life, ready, now_ms())
         self._batches += 1
         self._updates += turn.entries
         self._metrics.batch(len(batch.operations))
@@ -100,8 +109,11 @@ class Shard:
         own = turn.outcomes.pop(batch.gateway, [])
         if away:
             own.append(Moved([operation.conn for operation in away], self._map_version))
+        if unheard := [operation.conn for operation in late if not isinstance(operation, Attach)]:
+            # An `Attach` without an answer is sent again by itself; for others the device has to resend.
+            own.append(Reattach(unheard))
         self._push(turn)
-        return encoder.encode(Outcomes(self.name, self.life, own))
+        return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), own))
 
     async def stats(self) -> dict[str, float | int | str]:
         """Figures of this shard, for `playhead status` and the directory."""
@@ -123,17 +135,27 @@ class Shard:
             "quarantined": checkpointer.quarantined if checkpointer else 0,
         }
 
+    async def meet(self, gateways: list[str]) -> None:
+        """Find these gateways before anything is delivered to them: Ray imports their class, which would
+        hold up the first pushes by about a second."""
+        for gateway in gateways:
+            self._gateways[gateway] = await named_actor(gateway)
+
     async def drain(self, timeout_s: float) -> bool:
         """Write everything that is only in memory; True if all of it is durable."""
         return await self._checkpointer.flush(timeout_s) if self._checkpointer else True
 
-    async def _started(self) -> Postgres:
-        if self._postgres is not None:
-            return self._postgres
-        async with self._starting:
-            return self._postgres or await self._start()
+    def _stores(self) -> Postgres:
+        assert self._postgres is not None
+        return self._postgres
 
-    async def _start(self) -> Postgres:
+    async def _started(self) -> Activation:
+        if self._activation is not None:
+            return self._activation
+        async with self._starting:
+            return self._activation or await self._start()
+
+    async def _start(self) -> Activation:
         settings = self.settings
         postgres = await open_postgres(
             PostgresSettings(settings.postgres_dsn, f"playhead {self.name}", 1, settings.connections)
@@ -152,8 +174,11 @@ class Shard:
         self._checkpointer.start()
         self._upkeep = asyncio.create_task(self._upkeep_for_ever(postgres, self._checkpointer))
         self._postgres = postgres
+        self._activation = Activation(
+            postgres, self._residents, self._catalogue, self._epochs, settings.catalogue_ttl_s, now_ms
+        )
         log.info("shard_started", shard=self.name, slots=len(self._epochs), life=self.life)
-        return postgres
+        return self._activation
 
     def _mark(self, student: str, urgent: bool) -> None:
         assert self._checkpointer is not None
@@ -165,54 +190,6 @@ class Shard:
         for operation in operations:
             (here if slot_of(operation.student) in self._epochs else away).append(operation)
         return here, away
-
-    async def _prepare(self, postgres: Postgres, operations: list[Operation]) -> None:
-        """Load the students and items the operations name, until all are here at the same moment."""
-        students = {operation.student for operation in operations}
-        items = needed_items(operations)
-        while True:
-            strangers = [student for student in students if student not in self._residents]
-            unknown = [item for item in items if self._outdated(item)]
-            if not strangers and not unknown:
-                return
-            await asyncio.gather(self._activate(postgres, strangers), self._learn(postgres, unknown))
-
-    async def _activate(self, postgres: Postgres, students: list[str]) -> None:
-        """Load students, each once even when several batches wait for them."""
-        waiting = [self._loading[student] for student in students if student in self._loading]
-        fresh = [student for student in students if student not in self._loading]
-        if fresh:
-            loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._loading.update(dict.fromkeys(fresh, loaded))
-            try:
-                stored = await sessions.load(postgres, fresh)
-                for student in fresh:
-                    epoch = self._epochs[slot_of(student)]
-                    self._residents.admit(session_from(student, stored[student], epoch), now_ms())
-            finally:
-                for student in fresh:
-                    del self._loading[student]
-                loaded.set_result(None)
-        if waiting:
-            await asyncio.wait(waiting, timeout=self.settings.call_deadline_s)
-
-    def _outdated(self, item: str) -> bool:
-        known_ms = self._catalogue_ms.get(item)
-        return known_ms is None or now_ms() - known_ms > self.settings.catalogue_ttl_s * 1000
-
-    async def _learn(self, postgres: Postgres, ids: list[str]) -> None:
-        """Load items; one that is known already may go on as it was while Postgres is away."""
-        if not ids:
-            return
-        try:
-            found = items_from(await sessions.load_items(postgres, ids))
-        except StoreUnavailable:
-            if any(item not in self._catalogue for item in ids):
-                raise
-            found = {item: self._catalogue[item] for item in ids}
-        self._catalogue.update(found)
-        for item in ids:
-            self._catalogue_ms[item] = now_ms()
 
     def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
         self._push(self._residents.acknowledge(student, watermarks))
@@ -238,7 +215,7 @@ class Shard:
     async def _deliver(self, gateway: str, outcomes: list[Outcome]) -> None:
         """One push to a gateway; after three failures in a row its connections are forgotten."""
         try:
-            blob = encoder.encode(Outcomes(self.name, self.life, outcomes))
+            blob = encoder.encode(Outcomes(self.name, self._life_for(gateway), outcomes))
             async with asyncio.timeout(self.settings.call_deadline_s):
                 if gateway not in self._gateways:
                     self._gateways[gateway] = await named_actor(gateway)
@@ -250,10 +227,17 @@ class Shard:
             if self._failures[gateway] < GATEWAY_GIVE_UP:
                 raise
             log.warning("gateway_forgotten", gateway=gateway, shard=self.name)
+            self._forgotten[gateway] = self._forgotten.get(gateway, 0) + 1
             turn = Turn()
             self._residents.forget(gateway, now_ms(), turn)
             turn.outcomes.pop(gateway, None)
             self._push(turn)
+
+    def _life_for(self, gateway: str) -> str:
+        """Our incarnation as this gateway sees it: another one after we forgot its connections, so that it
+        attaches them again even if their devices have nothing to say."""
+        forgotten = self._forgotten.get(gateway, 0)
+        return f"{self.life}.{forgotten}" if forgotten else self.life
 
     async def _upkeep_for_ever(self, postgres: Postgres, checkpointer: Checkpointer) -> None:
         """Once a second; what goes wrong is logged and tried again, the task never ends by itself."""

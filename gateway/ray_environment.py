@@ -24,8 +24,13 @@ ENVIRONMENT = {
 }
 
 
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray takes 127.0.0.1 as a node's address only with this set; otherwise it listens on the network."""
+LOOPBACK = {
+    # Ray takes 127.0.0.1 as a node's address only with this set; otherwise it listens on the network.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # The only node cannot be replaced, so a machine that is busy for some seconds must not end it.
+    "RAY_health_check_failure_threshold": "30",
+}
+"""Set over `ENVIRONMENT` for a cluster on this machine alone."""
 
 DRIVER = {"RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1"}
 """Ray's handler would take SIGTERM away from the command and abort it. Its own processes keep theirs."""
