@@ -6,6 +6,8 @@ Synchronous throughout: no await can slip into a merge. Whatever a batch needs i
 from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 from actors.batch import (
     Apply,
     Attach,
@@ -24,6 +26,8 @@ from actors.core.placement import slot_of
 from actors.core.session import Folded, Session
 from actors.heads import encode, head_of
 from actors.messages import Applied, Durable, Rejected, Resync
+
+log = structlog.get_logger()
 
 REPLACED, RESYNC = 4505, 4006
 """Close codes of docs/protocol.md that a shard asks for."""
@@ -117,8 +121,25 @@ class Residents:
         for operation in operations:
             resident = self._by_student[operation.student]
             resident.used_ms = now_ms
-            self._one((gateway, operation.conn), resident, operation, now_ms, turn)
+            link = (gateway, operation.conn)
+            try:
+                self._one(link, resident, operation, now_ms, turn)
+            except Exception:  # noqa: BLE001 - a defect of ours must not stop the others
+                self._survive(link, resident, operation, turn)
         return turn
+
+    def _survive(self, link: Link, resident: Resident, operation: Operation, turn: Turn) -> None:
+        """A defect of ours met an entry: refuse that one, ask for the rest again, harm nobody else (F28)."""
+        device_id = _device_of(resident, link)
+        log.exception("operation_failed", student=operation.student, device=device_id)
+        if device_id is None or not isinstance(operation, Apply):
+            return
+        device = resident.session.device(device_id)
+        seq, conn = device.applied_seq, link[1]
+        message = "the server could not fold this entry; it is in the server's log"
+        turn.tell(link, Deliver([conn], encode(Rejected(seq, "internal", message))))
+        turn.tell(link, Deliver([conn], encode(Resync(seq + 1, resident.session.slot_epoch, "lost"))))
+        turn.dirty.add(operation.student)
 
     def forget(self, gateway: str, now_ms: int, turn: Turn) -> None:
         """A gateway is gone, or came back as another incarnation: its connections are no more."""

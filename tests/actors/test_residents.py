@@ -371,3 +371,29 @@ def test_a_batch_names_what_the_catalogue_must_hold() -> None:
         Detach(1, "ana"),
     ]
     assert needed_items(operations) == {"lec1", "lec9", "pulled", "shown"}
+
+
+class Broken(dict[str, Item]):
+    """A catalogue whose item "bad" breaks whoever folds an entry of it."""
+
+    def __getitem__(self, item: str) -> Item:
+        if item == "bad":
+            raise RuntimeError("a defect")
+        return super().__getitem__(item)
+
+
+def test_f28_an_entry_we_cannot_fold_is_refused_alone() -> None:
+    catalogue = Broken(CATALOGUE | {"bad": Item("bad", "c1", "v1", {"v1": 60_000})})
+    shard = Shard(Residents(catalogue))
+    playing(shard)
+    before = len(shard.told["g1", 1])
+    bad = entry(9, "sought", position_ms=1_000, item="bad")
+    good = entry(10, "sought", position_ms=2_000)
+    shard.run("g1", Apply(1, "ana", [bad, good]), PullHeads(1, "ana", ["lec1"]))
+    said = shard.told["g1", 1][before:]
+    refused = next(message for message in said if isinstance(message, Rejected))
+    again = next(message for message in said if isinstance(message, Resync))
+    assert (refused.seq, refused.code, again.from_seq) == (9, "internal", 10)
+    assert isinstance(said[-1], Head), "the rest of the batch is carried out"
+    shard.run("g1", Apply(1, "ana", [good]))
+    assert shard.residents["ana"].session.items["lec1"].position_ms == 2_000
