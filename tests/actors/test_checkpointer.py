@@ -102,18 +102,17 @@ class Owner:
         self.residents.admit(session, 0)
         return session
 
-    def play(self, student: str, seconds: int, urgent: bool = False) -> int:
+    def play(self, student: str, seconds: int, urgent: bool = False, on: str = "P") -> int:
         """The student plays so many seconds more; gives the sequence number of the last event."""
         session = self.residents[student].session
-        device = session.device("P")
-        seq, place_ms = device.applied_seq, 0
-        if session.items:
-            place_ms = session.items["lec1"].position_ms
-        else:
-            session.apply("P", [event(1, "opened"), event(2, "play", position_ms=0)], CATALOGUE, now_ms())
-            seq = 2
+        device = session.device(on)
+        place_ms = session.items["lec1"].position_ms if session.items else 0
+        if not device.applied_seq:
+            press = event(2, "play", place_ms, position_ms=place_ms)
+            session.apply(on, [event(1, "opened", place_ms), press], CATALOGUE, now_ms())
         spans = {"from_ms": place_ms, "to_ms": place_ms + seconds * 1000}
-        session.apply("P", [event(seq + 1, "played", place_ms, **spans)], CATALOGUE, now_ms())
+        beat = event(device.applied_seq + 1, "played", place_ms, **spans)
+        session.apply(on, [beat], CATALOGUE, now_ms())
         self.checkpointer.mark(student, self.slot, urgent)
         return device.applied_seq
 
@@ -177,6 +176,7 @@ async def test_one_statement_a_slot_for_all_who_wait(owner: Owner) -> None:
     assert len(owner.written) == owner.checkpointer.statements == 1
     assert {row.student for row in owner.written[0].progress} == set(students)
     assert owner.checkpointer.waiting() == 0
+    assert not any(resident.session.dirty or resident.writing for resident in owner.residents)
 
 
 async def test_durable_is_told_after_the_commit_and_is_what_was_written(owner: Owner) -> None:
@@ -274,6 +274,32 @@ async def test_f27_forty_takeovers_race_with_writes_and_none_leaks(owner: Owner)
     assert await history(owner.postgres, student) == 40 - lost
 
 
+async def test_f27_a_takeover_waits_for_the_write_under_way(owner: Owner, postgres_dsn: str) -> None:
+    """The write has read its epoch and waits for a row: the next owner may not have the slot before."""
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    await owner.checkpointer.stop()
+    owner.play(student, 10)
+    row = owner.checkpointer._snapshot(owner.slot, [student])
+    checkpoint = Checkpoint(owner.slot, owner.epoch, datetime.now(UTC), row.progress, row.devices)
+    blocker = await asyncpg.connect(postgres_dsn, timeout=10)
+    try:
+        await blocker.execute(f"BEGIN; SELECT 1 FROM progress WHERE student = '{student}' FOR UPDATE")
+        write = asyncio.create_task(checkpoints.write(owner.postgres, checkpoint))
+        await backend_waiting(owner.postgres, "write")
+        take = asyncio.create_task(leases.take(owner.postgres, [owner.slot], "the next one"))
+        await backend_waiting(owner.postgres, "take")
+        assert not take.done() and not write.done()
+        await blocker.execute("ROLLBACK")
+    finally:
+        blocker.terminate()
+    assert await write == 1
+    assert await take == {owner.slot: owner.epoch + 1}
+
+
 async def test_f28_a_student_postgres_refuses_blocks_no_other(owner: Owner) -> None:
     students = students_of(owner.slot, 9)
     for student in students:
@@ -332,15 +358,15 @@ async def test_an_unknown_outcome_is_sent_again_with_what_is_newer(owner: Owner)
     tries: list[int] = []
 
     def cut(checkpoint: Checkpoint) -> None:
-        tries.append(checkpoint.devices[0].durable_seq)
+        tries.append(next(row.durable_seq for row in checkpoint.devices if row.device == "P"))
         if len(tries) < 3:
-            owner.play(student, 10)
+            owner.play(student, 10, on="P" if len(tries) == 1 else "W")
             raise StoreUnavailable("cut")
 
     owner.before_write = cut
     owner.checkpointer.start()
     await until(lambda: student in owner.durable)
-    assert tries == [3, 4, 5] and owner.durable[student] == {"P": 5}
+    assert tries == [3, 4, 4] and owner.durable[student] == {"P": 4, "W": 3}
     assert owner.checkpointer.failures == 2
     assert await stored_position(owner.postgres, student) == 30_000
 
@@ -412,7 +438,7 @@ async def test_a_student_is_written_by_one_statement_at_a_time(owner: Owner) -> 
         running += 1
         most = max(most, running)
         changed = await write(checkpoint)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         running -= 1
         return changed
 
@@ -438,7 +464,7 @@ async def test_f10_a_backend_killed_in_the_middle_of_a_write(postgres: Postgres,
     try:
         await blocker.execute("BEGIN; LOCK TABLE checkpoint_history IN ACCESS EXCLUSIVE MODE")
         owner.checkpointer.start()
-        pid = await backend_of_write(postgres)
+        pid = await backend_waiting(postgres, "write")
         assert owner.durable == {}
         os.kill(pid, signal.SIGKILL)
         await until(lambda: owner.checkpointer.failures > 0)
@@ -451,13 +477,14 @@ async def test_f10_a_backend_killed_in_the_middle_of_a_write(postgres: Postgres,
     await owner.checkpointer.stop()
 
 
-async def backend_of_write(postgres: Postgres) -> int:
-    """The pid of the backend whose checkpoint waits for a lock."""
+async def backend_waiting(postgres: Postgres, query: str) -> int:
+    """The pid of the backend in which the query of that name waits for a lock."""
     async with asyncio.timeout(WAIT_S):
         while True:
             pid: int | None = await postgres.value(
                 "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND query LIKE '-- name: write%' AND datname = current_database()"
+                " AND query LIKE $1 AND datname = current_database()",
+                f"-- name: {query}%",
             )
             if pid is not None:
                 return pid
