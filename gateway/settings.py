@@ -69,6 +69,8 @@ class SocketsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     public_url: str
     allowed_origins: list[str]
+    tls_certificate: str
+    tls_key: str
 
 
 class WebPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

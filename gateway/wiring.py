@@ -136,6 +136,8 @@ def socket_settings(settings: Settings, stores: Stores, jwks: Jwks, number: int)
         reuse_port=settings.sockets.count > 1,
         allowed_origins=tuple(sorted(own | set(settings.sockets.allowed_origins))),
         redis_url=stores.redis_url,
+        tls_certificate=settings.sockets.tls_certificate or None,
+        tls_key=settings.sockets.tls_key or None,
     )
 
 
@@ -148,6 +150,7 @@ def web_settings(settings: Settings, stores: Stores, keys_folder: Path) -> WebSe
         redis_url=stores.redis_url,
         objects=stores.objects,
         keys_folder=keys_folder,
+        postgres_connections=settings.postgres.web_connections,
         public_socket_url=settings.sockets.public_url,
         socket_port=settings.sockets.port,
     )

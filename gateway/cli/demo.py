@@ -78,7 +78,7 @@ async def _start(
     stack.push_async_callback(embedded.stop)
     async with _first_refusal(), asyncio.TaskGroup() as group:
         clustering = group.create_task(_ray(settings, embedded.folder, steps, stack))
-        group.create_task(_migrated(embedded, steps))
+        group.create_task(_migrated(settings, embedded, steps))
         encoding = group.create_task(_encoded(folder / "media", video, steps))
     stores = wiring.Stores(embedded.postgres_dsn, embedded.redis_url, ObjectStore(**asdict(embedded.s3)))
     keys = await asyncio.to_thread(open_keys, folder / "keys")
@@ -112,11 +112,12 @@ async def _encoded(media: Path, video: Path | None, steps: Steps) -> list[ingest
         return await ingest.prepare(media, video, steps.advance)
 
 
-async def _migrated(embedded: Embedded, steps: Steps) -> None:
+async def _migrated(settings: Settings, embedded: Embedded, steps: Steps) -> None:
     async with steps.step("schema"):
         postgres = await open_postgres(PostgresSettings(embedded.postgres_dsn, "playhead demo", 1, 1))
         try:
             await migrate(postgres)
+            wiring.check_budget(settings, int(await postgres.value("SHOW max_connections")))
         finally:
             await postgres.close()
 
