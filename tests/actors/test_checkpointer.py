@@ -26,7 +26,7 @@ from persistence.errors import Fenced, StoreUnavailable
 from persistence.migrate import migrate
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 
-CATALOGUE = {"lec1": Item("lec1", "c1", "v1", {"v1": 3_600_000})}
+CATALOGUE = {name: Item(name, "c1", "v1", {"v1": 3_600_000}) for name in ("lec1", "lec2")}
 WAIT_S = 20.0
 POISON = "poison"
 
@@ -102,16 +102,18 @@ class Owner:
         self.residents.admit(session, 0)
         return session
 
-    def play(self, student: str, seconds: int, urgent: bool = False, on: str = "P") -> int:
+    def play(
+        self, student: str, seconds: int, urgent: bool = False, on: str = "P", item: str = "lec1"
+    ) -> int:
         """The student plays so many seconds more; gives the sequence number of the last event."""
         session = self.residents[student].session
         device = session.device(on)
-        place_ms = session.items["lec1"].position_ms if session.items else 0
+        place_ms = session.items[item].position_ms if item in session.items else 0
         if not device.applied_seq:
-            press = event(2, "play", place_ms, position_ms=place_ms)
-            session.apply(on, [event(1, "opened", place_ms), press], CATALOGUE, now_ms())
+            press = event(2, "play", item, place_ms, position_ms=place_ms)
+            session.apply(on, [event(1, "opened", item, place_ms), press], CATALOGUE, now_ms())
         spans = {"from_ms": place_ms, "to_ms": place_ms + seconds * 1000}
-        beat = event(device.applied_seq + 1, "played", place_ms, **spans)
+        beat = event(device.applied_seq + 1, "played", item, place_ms, **spans)
         session.apply(on, [beat], CATALOGUE, now_ms())
         self.checkpointer.mark(student, self.slot, urgent)
         return device.applied_seq
@@ -121,11 +123,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def event(seq: int, kind: str, played_ms: int = 0, **fields: int) -> Event:
+def event(seq: int, kind: str, item: str, played_ms: int, **fields: int) -> Event:
     return Event(
         seq=seq,
         session="s1",
-        item="lec1",
+        item=item,
         version="v1",
         base_rev=0,
         kind=kind,  # type: ignore[arg-type]
@@ -360,7 +362,7 @@ async def test_an_unknown_outcome_is_sent_again_with_what_is_newer(owner: Owner)
     def cut(checkpoint: Checkpoint) -> None:
         tries.append(next(row.durable_seq for row in checkpoint.devices if row.device == "P"))
         if len(tries) < 3:
-            owner.play(student, 10, on="P" if len(tries) == 1 else "W")
+            owner.play(student, 10, on="PW"[len(tries) - 1], item=["lec1", "lec2"][len(tries) - 1])
             raise StoreUnavailable("cut")
 
     owner.before_write = cut
@@ -368,7 +370,10 @@ async def test_an_unknown_outcome_is_sent_again_with_what_is_newer(owner: Owner)
     await until(lambda: student in owner.durable)
     assert tries == [3, 4, 4] and owner.durable[student] == {"P": 4, "W": 3}
     assert owner.checkpointer.failures == 2
-    assert await stored_position(owner.postgres, student) == 30_000
+    assert {row.item: row.position_ms for row in owner.written[0].progress} == {
+        "lec1": 20_000,
+        "lec2": 10_000,
+    }
 
 
 async def test_nothing_is_durable_while_the_outcome_is_unknown(owner: Owner) -> None:
