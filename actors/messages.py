@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from actors.core.events import POSITION_MAX_MS, SEQ_MAX
+from actors.core.events import POSITION_MAX_MS, SEQ_MAX, check_instant, check_name
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -28,11 +28,15 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class ClockReading(msgspec.Struct, frozen=True):
-    """Both clocks of a device at one moment; `mono_ms` counts within `boot`."""
+    """Both clocks of a device at one moment; `mono_ms` counts within `boot`. Raises `BadEvent`."""
 
     wall: Instant
     mono_ms: Millis
     boot: Name
+
+    def __post_init__(self) -> None:
+        check_instant("wall", self.wall)
+        check_name("boot", self.boot)
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):

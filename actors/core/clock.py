@@ -1,7 +1,8 @@
 """Corrected time: when something happened by the server's clock, from a device's clocks (rules.md).
 
 Device clocks are never compared raw. Within a boot that has connected, the monotonic age counts; else the
-wall stamp plus the offset seen at connect does, kept within [last contact, receipt].
+wall stamp plus the offset seen at connect does, kept within [last contact, receipt]. Whatever a device says,
+the result is a time that Postgres and `datetime` can hold.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ WRONG_CLOCK_MS = 60_000
 
 BOOTS_MAX = 4
 """Boots of a device whose monotonic clock is remembered: journals may be older than the latest reboot."""
+
+AGE_MAX_MS = 10 * 365 * 86_400_000
+"""Nothing happened longer before its receipt than this: no device is that old, its clock is at fault."""
 
 
 @dataclass(slots=True)
@@ -37,9 +41,11 @@ class DeviceClock:
         self.wrong = self.wrong or abs(self.wall_offset_ms) > WRONG_CLOCK_MS
 
     def corrected_ms(self, boot: str, mono_ms: int, wall_ms: int, received_ms: int) -> int:
-        """Server time at which a stamp was made; never later than its receipt."""
+        """Server time at which a stamp was made: at most its receipt, at least `AGE_MAX_MS` before and 1970."""
+        least_ms = max(0, received_ms - AGE_MAX_MS)
         mono_offset_ms = self.boots.get(boot)
         if mono_offset_ms is not None:
-            return min(mono_ms + mono_offset_ms, received_ms)
-        stamped_ms = wall_ms + self.wall_offset_ms
-        return min(max(stamped_ms, self.last_contact_ms), received_ms)
+            stamped_ms = mono_ms + mono_offset_ms
+        else:
+            stamped_ms = max(wall_ms + self.wall_offset_ms, self.last_contact_ms)
+        return min(max(stamped_ms, least_ms), received_ms)

@@ -1,7 +1,7 @@
 """What a device says happened: the event, valid by construction, and the closed list of its kinds."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 SEQ_MAX = 2**53 - 1
@@ -12,6 +12,9 @@ POSITION_MAX_MS = 2**31 - 1
 
 RATE_MIN, RATE_MAX = 0.1, 16.0
 """Playback rates a browser's media element accepts (HTML: 0.0625 to 16), rounded up to a useful least."""
+
+WALL_MIN, WALL_END = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Stamps lie in [WALL_MIN, WALL_END): a `datetime` there is one in every zone, so it can be told in UTC."""
 
 Kind = Literal[
     "opened",  # a visit begins: intent, and for a bookmark the place
@@ -77,8 +80,7 @@ class Event:
         check_range("mono_ms", self.mono_ms, 0, SEQ_MAX)
         for name in ("session", "item", "version", "boot"):
             check_name(name, getattr(self, name))
-        if self.wall.tzinfo is None:
-            raise BadEvent("wall: a stamp without a zone is refused; send a UTC instant ending in Z")
+        check_instant("wall", self.wall)
         if not RATE_MIN <= self.rate <= RATE_MAX:
             raise BadEvent(f"rate: must lie between {RATE_MIN} and {RATE_MAX}")
         self._check_places()
@@ -120,6 +122,14 @@ def check_range(name: str, value: int, least: int, most: int) -> None:
     """Raise `BadEvent` unless least <= value <= most."""
     if not least <= value <= most:
         raise BadEvent(f"{name}: must lie between {least} and {most}")
+
+
+def check_instant(name: str, value: datetime) -> None:
+    """Raise `BadEvent` unless `value` states its zone and is a moment that can be told in UTC."""
+    if value.utcoffset() is None:
+        raise BadEvent(f"{name}: a stamp without a zone is refused; send a UTC instant ending in Z")
+    if not WALL_MIN <= value < WALL_END:
+        raise BadEvent(f"{name}: must lie in the years 2 to 9998 of UTC")
 
 
 def check_name(name: str, value: str) -> None:

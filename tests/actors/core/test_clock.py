@@ -1,6 +1,9 @@
 """Corrected time: a device's clocks may say anything, the server's time orders."""
 
-from actors.core.clock import BOOTS_MAX, DeviceClock
+import pytest
+
+from actors.core.clock import AGE_MAX_MS, BOOTS_MAX, DeviceClock
+from actors.core.events import SEQ_MAX
 
 HOUR = 3_600_000
 
@@ -53,3 +56,25 @@ def test_only_the_latest_boots_are_remembered() -> None:
     for n in range(BOOTS_MAX + 3):
         clock.connect(f"b{n}", 0, 0, n)
     assert list(clock.boots) == [f"b{n}" for n in range(3, BOOTS_MAX + 3)]
+
+
+@pytest.mark.parametrize("boot", ["b1", "another"])
+@pytest.mark.parametrize("wall_ms", [-62_000_000_000_000, 0, 253_000_000_000_000])
+@pytest.mark.parametrize("connect_mono_ms", [0, 2 * 10**14, SEQ_MAX])
+@pytest.mark.parametrize("connect_wall_ms", [-62_000_000_000_000, 253_000_000_000_000])
+def test_f20_no_time_lies_before_all_devices(
+    connect_wall_ms: int, connect_mono_ms: int, wall_ms: int, boot: str
+) -> None:
+    received_ms = 500_000 * HOUR
+    clock = DeviceClock()
+    clock.connect("b1", connect_mono_ms, connect_wall_ms, received_ms)
+    for mono_ms in (0, SEQ_MAX):
+        corrected_ms = clock.corrected_ms(boot, mono_ms, wall_ms, received_ms)
+        assert received_ms - AGE_MAX_MS <= corrected_ms <= received_ms
+
+
+def test_f20_no_time_lies_before_1970() -> None:
+    clock = DeviceClock()
+    clock.connect("b1", 50 * HOUR, 50 * HOUR, 10 * HOUR)
+    assert clock.corrected_ms("b1", 0, 0, 10 * HOUR) == 0
+    assert clock.corrected_ms("b2", 0, 0, 10 * HOUR) == 0

@@ -8,6 +8,14 @@ import pytest
 from actors.core.events import ACTIONS, POSITION_MAX_MS, SEQ_MAX, BadEvent, Event
 
 WALL = datetime(2026, 3, 2, 9, tzinfo=UTC)
+EXTREME = [
+    "0001-01-01T00:00:00+14:00",
+    "0001-12-31T23:59:59+00:00",
+    "0002-01-01T13:59:59+14:00",
+    "9998-12-31T10:00:00-14:00",
+    "9999-01-01T00:00:00+00:00",
+    "9999-12-31T23:59:59-14:00",
+]
 
 
 def event(**fields: Any) -> Event:
@@ -98,3 +106,16 @@ def test_r10_an_automatic_start_begins_no_run() -> None:
     assert event(kind="play", position_ms=0).starts_run
     assert not event(kind="play", position_ms=0, by="auto").starts_run
     assert {"played", "opened", "paused", "ended", "closed"}.isdisjoint(ACTIONS)
+
+
+@pytest.mark.parametrize("wall", EXTREME)
+def test_f20_a_stamp_that_is_no_moment_in_utc_is_refused(wall: str) -> None:
+    with pytest.raises(BadEvent, match="wall: must lie in the years 2 to 9998"):
+        event(wall=datetime.fromisoformat(wall))
+
+
+@pytest.mark.parametrize("wall", ["0002-01-01T14:00:00+14:00", "9998-12-31T09:59:59.999999-14:00"])
+def test_f20_every_stamp_that_is_taken_can_be_sent_and_counted(wall: str) -> None:
+    taken = event(wall=datetime.fromisoformat(wall))
+    again = event(wall=taken.wall.astimezone(UTC))
+    assert again.wall.timestamp() == taken.wall.timestamp()
