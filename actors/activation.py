@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from actors.at_rest import items_from, session_from
-from actors.batch import Operation
+from actors.batch import Apply, Attach, Operation
 from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.residents import Residents, needed_items
@@ -23,6 +23,15 @@ log = structlog.get_logger()
 
 WAIT_S = 1.0
 """How long a batch waits for those it brings; loading goes on behind it."""
+
+ROUNDS = 3
+"""A student, then the item, then whether the student may: each answer may raise the next question."""
+
+DOUBT_MS = 2_000
+"""Knowledge older than this is read again before an entry is refused for good because of it."""
+
+ABSENT_MAX = 10_000
+"""Ids that name no item are remembered up to so many: clients choose them."""
 
 
 class Activation:
@@ -43,17 +52,24 @@ class Activation:
         self._epochs = epochs
         self._ttl_ms = round(catalogue_ttl_s * 1000)
         self._now_ms = now_ms
-        self._asked_ms: dict[str, int] = {}
+        self._known_ms: dict[str, int] = {}
+        self._absent_ms: dict[str, int] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._learning: dict[str, asyncio.Task[None]] = {}
+        self._enrolling: dict[str, asyncio.Task[None]] = {}
 
     async def prepare(self, operations: list[Operation]) -> tuple[list[Operation], list[Operation]]:
         """Load what the operations name: those that can run now, and those whose students or items did not
         come in time."""
         self._refresh(operations)
-        missing = self._missing(operations)
-        if missing:
-            await asyncio.wait(missing, timeout=WAIT_S)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + WAIT_S
+        for _ in range(ROUNDS):
+            missing = self._missing(operations)
+            left_s = until - loop.time()
+            if not missing or left_s <= 0:
+                break
+            await asyncio.wait(missing, timeout=left_s)
         ready: list[Operation] = []
         late: list[Operation] = []
         for operation in operations:
@@ -62,27 +78,61 @@ class Activation:
 
     async def stop(self) -> None:
         """End the loads that run."""
-        tasks = {*self._loading.values(), *self._learning.values()}
+        tasks = {*self._loading.values(), *self._learning.values(), *self._enrolling.values()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _ready(self, operation: Operation) -> bool:
-        known = all(item in self._asked_ms for item in needed_items([operation]))
-        return known and operation.student in self._residents
+        if operation.student not in self._residents:
+            return False
+        return not self._items_to_ask(operation) and not self._enrolments_to_ask(operation)
 
     def _missing(self, operations: list[Operation]) -> set[asyncio.Task[None]]:
         """The loads that the operations have to wait for, started where they do not run yet."""
         students = {operation.student for operation in operations} - self._residents.students
-        items = {item for item in needed_items(operations) if item not in self._asked_ms}
+        items = {item for operation in operations for item in self._items_to_ask(operation)}
         self._start(self._loading, students, self._load)
         self._start(self._learning, items, self._learn)
-        return {self._loading[student] for student in students} | {self._learning[item] for item in items}
+        enrolled = {
+            operation.student
+            for operation in operations
+            if operation.student not in students and self._enrolments_to_ask(operation)
+        }
+        self._start(self._enrolling, enrolled, self._enrol)
+        waits = ((self._loading, students), (self._learning, items), (self._enrolling, enrolled))
+        return {running[wanted] for running, ids in waits for wanted in ids}
+
+    def _items_to_ask(self, operation: Operation) -> set[str]:
+        """Items never asked for, and those whose old answer would refuse the operation for good."""
+        doubtful_ms = self._now_ms() - DOUBT_MS
+        asked: set[str] = set()
+        for item_id in needed_items([operation]):
+            item = self._catalogue.get(item_id)
+            if item is None:
+                since_ms = self._absent_ms.get(item_id)
+                if since_ms is None or since_ms < doubtful_ms:
+                    asked.add(item_id)
+            elif self._known_ms[item_id] < doubtful_ms and _would_refuse(item, operation):
+                asked.add(item_id)
+        return asked
+
+    def _enrolments_to_ask(self, operation: Operation) -> bool:
+        """Whether the student's enrolments are old and would refuse the operation, or the device is new."""
+        if operation.student not in self._residents:
+            return False
+        resident = self._residents[operation.student]
+        if resident.enrolled_ms >= self._now_ms() - DOUBT_MS:
+            return False
+        if isinstance(operation, Attach):
+            return True
+        items = (self._catalogue.get(item) for item in needed_items([operation]))
+        return any(item is not None and item.course not in resident.session.enrolled for item in items)
 
     def _refresh(self, operations: list[Operation]) -> None:
         """Ask again, behind the batch, for items that were asked for long ago."""
         old_ms = self._now_ms() - self._ttl_ms
-        items = {item for item in needed_items(operations) if self._asked_ms.get(item, old_ms) < old_ms}
+        items = {item for item in needed_items(operations) if self._known_ms.get(item, old_ms) < old_ms}
         self._start(self._learning, items, self._learn)
 
     def _start(
@@ -111,13 +161,46 @@ class Activation:
             log.warning("activation_failed", students=len(students), error=str(error))
             return
         for student in students:
-            self._residents.admit(session_from(student, stored[student], epochs[student]), self._now_ms())
+            try:
+                session = session_from(student, stored[student], epochs[student])
+            except Exception:
+                # One whose rows cannot be read must not keep out those who were loaded with them (F28).
+                log.exception("session_unreadable", student=student)
+            else:
+                self._residents.admit(session, self._now_ms())
 
     async def _learn(self, ids: list[str]) -> None:
         try:
-            found = await sessions.load_items(self._postgres, ids)
+            found = items_from(await sessions.load_items(self._postgres, ids))
         except StoreError as error:
             log.warning("items_not_loaded", items=len(ids), error=str(error))
             return
-        self._catalogue.update(items_from(found))
-        self._asked_ms.update(dict.fromkeys(ids, self._now_ms()))
+        self._catalogue.update(found)
+        now_ms = self._now_ms()
+        for item in ids:
+            self._absent_ms.pop(item, None)
+            (self._known_ms if item in self._catalogue else self._absent_ms)[item] = now_ms
+        while len(self._absent_ms) > ABSENT_MAX:
+            del self._absent_ms[next(iter(self._absent_ms))]
+
+    async def _enrol(self, students: list[str]) -> None:
+        try:
+            enrolled = await sessions.load_enrolments(self._postgres, students)
+        except StoreError as error:
+            log.warning("enrolments_not_loaded", students=len(students), error=str(error))
+            return
+        for student in students:
+            if student in self._residents:
+                resident = self._residents[student]
+                resident.session.enrolled = frozenset(enrolled[student])
+                resident.enrolled_ms = self._now_ms()
+
+
+def _would_refuse(item: Item, operation: Operation) -> bool:
+    """Whether what is known of the item refuses an entry of the operation."""
+    if not item.published:
+        return True
+    if not isinstance(operation, Apply):
+        return False
+    events = (entry.event for entry in operation.entries if entry.event is not None)
+    return any(event.item == item.id and event.version not in item.durations_ms for event in events)

@@ -3,6 +3,7 @@
 Synchronous throughout: no await can slip into a merge. Whatever a batch needs is loaded before.
 """
 
+from collections import deque
 from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 
@@ -29,8 +30,11 @@ from actors.messages import Applied, Durable, Rejected, Resync
 
 log = structlog.get_logger()
 
-REPLACED, RESYNC = 4505, 4006
+REPLACED, RESYNC, DRAIN = 4505, 4006, 4000
 """Close codes of docs/protocol.md that a shard asks for."""
+
+RETIRED_LIVES = 16
+"""Earlier incarnations of a gateway that are remembered, so that a late batch of one is known as such."""
 
 Link = tuple[str, int]
 """A connection anywhere: the gateway's actor name and its number there."""
@@ -38,12 +42,15 @@ Link = tuple[str, int]
 
 @dataclass(slots=True)
 class Resident:
-    """A session in memory, its connections by device, when it was last used (server ms), and whether
-    a snapshot of it is on its way to Postgres."""
+    """A session in memory: its connections by device and since when (server ms), when its enrolments were
+    read, when it was last used, and whether a snapshot of it is on its way to Postgres.
+    """
 
     session: Session
     slot: int
     links: dict[str, Link] = field(default_factory=dict)
+    since_ms: dict[str, int] = field(default_factory=dict)
+    enrolled_ms: int = 0
     used_ms: int = 0
     writing: bool = False
 
@@ -74,6 +81,7 @@ class Residents:
         self.catalogue = catalogue
         self._by_student: dict[str, Resident] = {}
         self._lives: dict[str, str] = {}
+        self._retired: dict[str, deque[str]] = {}
         self._attached: dict[Link, str] = {}
         self._gaps: set[tuple[str, str]] = set()
 
@@ -103,7 +111,9 @@ class Residents:
         """Take in a session that has just been loaded; the one already here stays."""
         student = session.student
         if student not in self._by_student:
-            self._by_student[student] = Resident(session, slot_of(student), used_ms=now_ms)
+            self._by_student[student] = Resident(
+                session, slot_of(student), enrolled_ms=now_ms, used_ms=now_ms
+            )
 
     def evict_idle(self, now_ms: int, idle_ms: int) -> int:
         """Let go of sessions that nobody is connected to and that are clean; gives how many."""
@@ -115,9 +125,11 @@ class Residents:
     def run(self, gateway: str, life: str, operations: list[Operation], now_ms: int) -> Turn:
         """Carry out a batch; every student named in it must be resident."""
         turn = Turn()
-        if self._lives.get(gateway) != life:
-            self.forget(gateway, now_ms, turn)
-            self._lives[gateway] = life
+        if life in self._retired.get(gateway, ()):
+            conns = [operation.conn for operation in operations]
+            turn.tell((gateway, 0), Close(conns, DRAIN))
+            return turn
+        self._begin_life(gateway, life, now_ms, turn)
         for operation in operations:
             resident = self._by_student[operation.student]
             resident.used_ms = now_ms
@@ -127,6 +139,16 @@ class Residents:
             except Exception:  # noqa: BLE001 - a defect of ours must not stop the others
                 self._survive(link, resident, operation, turn)
         return turn
+
+    def _begin_life(self, gateway: str, life: str, now_ms: int, turn: Turn) -> None:
+        """A gateway that came back as another incarnation has none of its old connections."""
+        previous = self._lives.get(gateway)
+        if previous == life:
+            return
+        self._lives[gateway] = life
+        if previous is not None:
+            self._retired.setdefault(gateway, deque(maxlen=RETIRED_LIVES)).append(previous)
+            self.forget(gateway, now_ms, turn)
 
     def _survive(self, link: Link, resident: Resident, operation: Operation, turn: Turn) -> None:
         """A defect of ours met an entry: refuse that one, ask for the rest again, harm nobody else (F28)."""
@@ -195,16 +217,21 @@ class Residents:
 
     def _attach(self, link: Link, resident: Resident, attach: Attach, turn: Turn) -> None:
         session, said = resident.session, attach.device
-        older = resident.links.get(said.id)
-        if older is not None and older != link:
-            self._attached.pop(older, None)
-            turn.tell(older, Close([older[1]], REPLACED))
+        other = resident.links.get(said.id)
+        if other is not None and other != link:
+            if resident.since_ms[said.id] > attach.received_ms:
+                # A late word of an older socket: gateways attach again in any order after a shard's death.
+                turn.tell(link, Close([link[1]], REPLACED))
+                return
+            self._attached.pop(other, None)
+            turn.tell(other, Close([other[1]], REPLACED))
         device = session.device(said.id)
         device.forget_held()
         device.kind, device.name = said.kind, said.name
         wall_ms = round(attach.clock.wall.timestamp() * 1000)
         device.clock.connect(attach.clock.boot, attach.clock.mono_ms, wall_ms, attach.received_ms)
         resident.links[said.id] = link
+        resident.since_ms[said.id] = attach.received_ms
         self._attached[link] = session.student
         epoch = session.slot_epoch
         turn.tell(link, Attached(link[1], epoch, device.applied_seq, device.durable_seq))
@@ -215,6 +242,7 @@ class Residents:
         if device_id is None:
             return
         del resident.links[device_id]
+        del resident.since_ms[device_id]
         device = resident.session.device(device_id)
         device.forget_held()
         changed = resident.session.leave(device_id, now_ms)

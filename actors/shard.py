@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
+from ray.exceptions import ActorDiedError
 
 from actors.activation import Activation
 from actors.batch import (
@@ -160,8 +161,12 @@ class Shard:
         postgres = await open_postgres(
             PostgresSettings(settings.postgres_dsn, f"playhead {self.name}", 1, settings.connections)
         )
-        slots = await leases.owned(postgres, self.name)
-        self._epochs.update(await leases.take(postgres, slots, self.name) if slots else {})
+        try:
+            slots = await leases.owned(postgres, self.name)
+            self._epochs.update(await leases.take(postgres, slots, self.name) if slots else {})
+        except BaseException:
+            await postgres.close()
+            raise
         self._checkpointer = Checkpointer(
             settings,
             self._residents,
@@ -221,8 +226,10 @@ class Shard:
                     self._gateways[gateway] = await named_actor(gateway)
                 await self._gateways[gateway].deliver.remote(blob)
             self._failures.pop(gateway, None)
-        except Exception:
-            self._gateways.pop(gateway, None)
+        except Exception as error:
+            if isinstance(error, ActorDiedError):
+                # One that restarts keeps its handle, and a look-up needs the control plane (F8).
+                self._gateways.pop(gateway, None)
             self._failures[gateway] = self._failures.get(gateway, 0) + 1
             if self._failures[gateway] < GATEWAY_GIVE_UP:
                 raise
@@ -241,7 +248,7 @@ class Shard:
 
     async def _upkeep_for_ever(self, postgres: Postgres, checkpointer: Checkpointer) -> None:
         """Once a second; what goes wrong is logged and tried again, the task never ends by itself."""
-        months_due = time.monotonic() + MONTHS_EVERY_S
+        months_due = time.monotonic()
         while True:
             await asyncio.sleep(UPKEEP_S)
             try:

@@ -70,6 +70,14 @@ def _spans(multirange: Sequence[Any]) -> list[tuple[int, int]]:
     return [(part.lower, part.upper) for part in multirange]
 
 
+async def load_enrolments(postgres: Postgres, students: Sequence[str]) -> dict[str, set[str]]:
+    """The courses of these students, as they are now."""
+    enrolled: dict[str, set[str]] = {student: set() for student in students}
+    for row in await postgres.rows(SQL["enrolments"], list(students)):
+        enrolled[row["student"]].add(row["course"])
+    return enrolled
+
+
 @dataclass(frozen=True, slots=True)
 class StoredItem:
     """An item as the live core needs it: lengths of its versions in content ms."""

@@ -27,7 +27,7 @@ from actors.batch import (
 )
 from actors.core.placement import SLOTS, slot_of
 from actors.lane import Lane, LaneFull
-from gateway.sockets.close_codes import BY_CODE, OVERLOAD, CloseCode
+from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD, CloseCode
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.wire import Codec
 from persistence.errors import PlayheadError
@@ -221,7 +221,7 @@ class ShardRouter:
 
     async def _send(self, shard: str, operations: list[Operation]) -> None:
         since_s = self._since_s.get(shard, self._loop.time())
-        blob = encoder.encode(Batch(self._gateway, self._life, operations))
+        blob = self._encode(operations)
         async with asyncio.timeout(self._call_s):
             answer = await self._call(shard, blob)
         outcomes = outcomes_decoder.decode(answer)
@@ -232,6 +232,25 @@ class ShardRouter:
         if outcomes.life != self._lives.get(shard):
             self._begin_life(shard, outcomes.life)
         self._perform(outcomes)
+
+    def _encode(self, operations: list[Operation]) -> bytes:
+        """The batch as bytes. An operation that cannot be written is no lost call: sent again it would hold
+        up the lane for ever, so it goes, and its connection with it (F28)."""
+        try:
+            return encoder.encode(Batch(self._gateway, self._life, operations))
+        except Exception:  # noqa: BLE001 - whatever it is, it would be so again
+            sound = [operation for operation in operations if self._can_be_written(operation)]
+            return encoder.encode(Batch(self._gateway, self._life, sound))
+
+    def _can_be_written(self, operation: Operation) -> bool:
+        try:
+            encoder.encode(operation)
+        except Exception:
+            log.exception("operation_unwritable", student=operation.student)
+            if (link := self._links.get(operation.conn)) is not None:
+                link.peer.close(BAD_MESSAGE)
+            return False
+        return True
 
     def deliver(self, blob: bytes) -> None:
         """Outcomes a shard sends unasked; those of an incarnation no reply has named wait for the reply."""

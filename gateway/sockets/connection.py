@@ -233,6 +233,8 @@ class Connection(SocketStream):
         if not first:
             why = "epoch" if epoch_changed else "lost"
             self.say(messages.Resync(answer.applied_seq + 1, answer.epoch, why))
+            # The push that said so may have died with the shard, and an idle device has nothing to send.
+            self.say(messages.Durable(answer.durable_seq))
             return
         self._host.metrics.greeted += 1
         attach = state.link.attach

@@ -6,6 +6,7 @@ import random
 import resource
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Coroutine
 
@@ -57,7 +58,9 @@ class SocketServer:
         self._pending_by_ip: Counter[str] = Counter()
         self._pending: set[SocketStream] = set()
         self._by_student: dict[str, tuple[Connection, ...]] = {}
-        self._conns = 0
+        # Above every number an earlier incarnation of this gateway gave: what a shard still has for its
+        # connections must never reach ours (P7).
+        self._conns = time.time_ns() // 1000
         self._dirty: list[SocketStream] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None

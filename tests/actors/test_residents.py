@@ -25,7 +25,7 @@ from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.core.session import Session
 from actors.messages import Applied, ClockReading, Device, Durable, Head, Rejected, Resync, ToDevice
-from actors.residents import REPLACED, RESYNC, Residents, Turn, needed_items
+from actors.residents import DRAIN, REPLACED, RESYNC, Residents, Turn, needed_items
 
 NOW_MS = 1_772_442_000_000
 CATALOGUE = {
@@ -397,3 +397,28 @@ def test_f28_an_entry_we_cannot_fold_is_refused_alone() -> None:
     assert isinstance(said[-1], Head), "the rest of the batch is carried out"
     shard.run("g1", Apply(1, "ana", [good]))
     assert shard.residents["ana"].session.items["lec1"].position_ms == 2_000
+
+
+def test_w22_a_late_word_of_an_older_socket_does_not_close_the_newer() -> None:
+    shard = Shard()
+    shard.student()
+    older_ms = shard.now_ms
+    shard.now_ms += 5_000
+    shard.attach("g2", 7, "P")
+    shard.now_ms, newer_ms = older_ms, shard.now_ms
+    shard.attach("g1", 1, "P")
+    shard.now_ms = newer_ms
+    assert [close.code for close in shard.said("g1", 1, Close)] == [REPLACED]
+    assert shard.said("g2", 7, Close) == []
+    assert shard.residents["ana"].links == {"P": ("g2", 7)}
+
+
+def test_f6_a_late_batch_of_a_replaced_gateway_touches_nothing() -> None:
+    shard = Shard()
+    shard.student()
+    shard.attach("g1", 1, "P", life="old")
+    shard.attach("g1", 9, "P", life="new")
+    shard.run("g1", Apply(1, "ana", minute()), life="old")
+    assert [close.code for close in shard.said("g1", 1, Close)] == [DRAIN]
+    assert shard.residents["ana"].links == {"P": ("g1", 9)}
+    assert shard.residents["ana"].session.device("P").applied_seq == 0

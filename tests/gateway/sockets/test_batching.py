@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from actors.batch import Attached, Outcomes, encoder, outcomes_decoder
+from actors.batch import Attached, Outcomes, Present, encoder, outcomes_decoder
 from actors.core.placement import slot_of
 from gateway.sockets import batching, connection
 from gateway.sockets.close_codes import OVERLOAD
@@ -21,6 +21,7 @@ async def test_p27_an_idle_device_hears_resync_when_its_shard_starts_anew(gatewa
     gateway.shards["shard:0"].begin()
     resync = await raw.message("resync")
     assert (resync["from_seq"], resync["epoch"], resync["reason"]) == (1, 3, "epoch")
+    assert (await raw.message())["type"] == "durable", "an idle device has nothing to send"
     raw.say(events(played(1)))
     assert (await raw.message("applied"))["seq"] == 1
 
@@ -271,6 +272,7 @@ async def test_a_replaced_incarnation_reaches_nobody(gateway: Gateway) -> None:
     zombie = shard.life
     shard.begin()
     await raw.message("resync")
+    await raw.message("durable")
     shard.tell(NAME, [Close([conn], 4005), Deliver([conn], b"\x81\xa4type\xa5ghost")], life=zombie)
     raw.say({"type": "ping", "n": 1})
     assert (await raw.message())["type"] == "pong"
@@ -316,3 +318,24 @@ async def test_a_shards_close_is_carried_out(gateway: Gateway) -> None:
     closed = await raw.closed()
     assert (closed.code, closed.reason["code"]) == (4006, "resync")
     await gateway.settled(lambda: shard.conns() == [])
+
+
+async def test_p7_a_new_incarnation_gives_no_number_of_an_old_one(start: Start) -> None:
+    numbers = []
+    for _ in range(2):
+        gateway = await start()
+        await gateway.join()
+        numbers += gateway.shards["shard:0"].conns()
+    assert len(set(numbers)) == 2
+
+
+async def test_f28_an_operation_that_cannot_be_written_goes_alone(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    router = gateway.server.router
+    bad = Present(10**15, "nobody", "item", "\ud800")
+    shard_name = router._owners[slot_of("mira")]
+    router._lanes[shard_name].put(bad)
+    raw.say(events(played(1)))
+    assert (await raw.message("applied"))["seq"] == 1
+    assert shard.calls

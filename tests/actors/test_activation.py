@@ -1,0 +1,149 @@
+"""What a shard knows of students and items before a batch runs: loaded in time, never refused on old news."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest_asyncio
+
+from actors import activation as module
+from actors.activation import DOUBT_MS, Activation
+from actors.batch import Apply, Attach, PullHeads, WireEntry
+from actors.core.events import Event
+from actors.core.item import Item
+from actors.core.placement import SLOTS
+from actors.messages import ClockReading, Device
+from actors.residents import Residents
+from persistence import courses, items, students
+from persistence.migrate import migrate
+from persistence.postgres import Postgres, PostgresSettings, open_postgres
+
+NOW_MS = 1_795_000_000_000
+
+
+@dataclass
+class World:
+    """An activation on a real Postgres, with a clock that stands until told."""
+
+    postgres: Postgres
+    now_ms: int = NOW_MS
+    catalogue: dict[str, Item] = field(default_factory=dict)
+    course: str = field(default_factory=lambda: f"course-{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self) -> None:
+        self.residents = Residents(self.catalogue)
+        epochs = dict.fromkeys(range(SLOTS), 1)
+        self.activation = Activation(
+            self.postgres, self.residents, self.catalogue, epochs, 60.0, lambda: self.now_ms
+        )
+
+    async def lecture(self, item: str, version: str = "v1") -> None:
+        await items.put(
+            self.postgres,
+            [items.Item(item, self.course, "video", "A lecture", version)],
+            [items.Version(item, version, 60_000)],
+        )
+
+    async def ready(self, operation: Attach | Apply | PullHeads) -> bool:
+        ready, late = await self.activation.prepare([operation])
+        assert [*ready, *late] == [operation]
+        return bool(ready)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres(postgres_dsn: str) -> AsyncIterator[Postgres]:
+    opened = await open_postgres(PostgresSettings(postgres_dsn, "tests", 1, 2))
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(postgres: Postgres) -> AsyncIterator[World]:
+    made = World(postgres)
+    await courses.put(postgres, made.course, courses.CourseContent(title="A course"), published=True)
+    await students.put(postgres, [students.Student("ana", "Ana")])
+    yield made
+    await made.activation.stop()
+
+
+def played(item: str, version: str = "v1") -> Apply:
+    event = Event(
+        seq=1,
+        session="s",
+        item=item,
+        version=version,
+        base_rev=0,
+        kind="sought",
+        mono_ms=0,
+        boot="b",
+        wall=datetime.fromtimestamp(NOW_MS / 1000, UTC),
+        position_ms=1,
+    )
+    return Apply(1, "ana", [WireEntry(event)])
+
+
+async def test_a_student_and_an_item_are_there_when_the_batch_runs(world: World) -> None:
+    await world.lecture("one")
+    assert await world.ready(played("one"))
+    assert "ana" in world.residents and world.catalogue["one"].durations_ms == {"v1": 60_000}
+
+
+async def test_who_enrols_while_connected_is_known_before_a_refusal(world: World) -> None:
+    await world.lecture("two")
+    assert await world.ready(played("two"))
+    assert world.course not in world.residents["ana"].session.enrolled
+    await students.enrol(world.postgres, [students.Enrolment("ana", world.course)])
+    world.now_ms += DOUBT_MS + 1
+    assert await world.ready(played("two"))
+    assert world.course in world.residents["ana"].session.enrolled
+
+
+async def test_a_new_connection_reads_enrolments_again(world: World) -> None:
+    await students.enrol(world.postgres, [students.Enrolment("ana", world.course)])
+    attach = Attach(
+        1, "ana", Device("phone"), ClockReading(datetime.fromtimestamp(NOW_MS / 1000, UTC), 0, "b"), NOW_MS
+    )
+    assert await world.ready(attach)
+    await world.postgres.execute("DELETE FROM enrolment WHERE student = 'ana'")
+    world.now_ms += DOUBT_MS + 1
+    assert await world.ready(attach)
+    assert world.residents["ana"].session.enrolled == frozenset()
+
+
+async def test_r9_a_version_published_since_is_known_before_a_refusal(world: World) -> None:
+    await world.lecture("three")
+    assert await world.ready(played("three"))
+    await world.lecture("three", "v2")
+    world.now_ms += DOUBT_MS + 1
+    assert await world.ready(played("three", "v2"))
+    assert set(world.catalogue["three"].durations_ms) == {"v1", "v2"}
+
+
+async def test_an_item_made_since_it_was_asked_for_is_known(world: World) -> None:
+    assert await world.ready(played("four"))
+    assert "four" not in world.catalogue
+    await world.lecture("four")
+    world.now_ms += DOUBT_MS + 1
+    assert await world.ready(played("four"))
+    assert "four" in world.catalogue
+
+
+async def test_p6_ids_that_name_nothing_are_not_remembered_for_ever(world: World) -> None:
+    names = [f"nothing-{n}" for n in range(64)]
+    for start in range(0, 2 * module.ABSENT_MAX, 64 * 20):
+        pulls = [PullHeads(1, "ana", [f"{name}-{start}-{n}" for name in names]) for n in range(20)]
+        await world.activation.prepare(pulls)
+    assert len(world.activation._absent_ms) <= module.ABSENT_MAX
+
+
+async def test_f11_a_store_that_hangs_holds_nobody_up_who_is_here(world: World) -> None:
+    await world.lecture("five")
+    assert await world.ready(PullHeads(1, "ana", ["five"]))
+    async with world.postgres.connection() as one, world.postgres.connection() as other:
+        assert one is not other, "both connections of the pool are taken"
+        here, stranger = PullHeads(1, "ana", ["five"]), PullHeads(2, "stranger", ["five"])
+        ready, late = await asyncio.wait_for(world.activation.prepare([here, stranger]), 4)
+    assert (ready, late) == ([here], [stranger])
