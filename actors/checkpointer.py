@@ -4,7 +4,8 @@ A slot's regular turn comes once an interval at a phase of its own, so the load 
 paused, sought or left is written within about half a second, with the others of the slot who did. A
 snapshot is taken and the dirty marks cleared before the statement is sent; when its outcome is unknown the
 marks come back and the next snapshot carries them, so an edit during the write is never lost. A student
-whose rows Postgres refuses is written alone from then on, so that one blocks no other (F28).
+whose rows cannot be built, or whom Postgres refuses, is written alone from then on, so that one blocks no
+other (F28).
 """
 
 import asyncio
@@ -20,8 +21,7 @@ from actors.core.placement import SLOTS
 from actors.residents import Residents
 from actors.settings import ShardSettings
 from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
-from persistence.errors import Fenced, StoreUnavailable
-from persistence.postgres import StoreRefused
+from persistence.errors import Fenced, SetupError, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -107,7 +107,7 @@ class Checkpointer:
 
     @property
     def quarantined(self) -> int:
-        """How many students Postgres refuses: in memory, told nothing durable, tried again every interval."""
+        """How many cannot be written: in memory, told nothing durable, tried again every interval."""
         return len(self._refused)
 
     def start(self) -> None:
@@ -210,7 +210,7 @@ class Checkpointer:
             if not self._over:
                 self._over = True
                 self._fenced(error)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, SetupError) as error:
             log.warning("checkpoint_unknown", slot=slot, error=str(error))
             queue.urgent |= urgent
             queue.whole_at = queue.urgent_at = loop.time() + queue.retry_s
@@ -220,7 +220,7 @@ class Checkpointer:
             self._schedule(slot, loop.time(), 0.0)
 
     async def _commit_all(self, slot: int, students: list[str]) -> None:
-        """Write these students: together, and those whom Postgres has refused each alone."""
+        """Write these students: together, and those who could not be written each alone."""
         alone = [student for student in students if student in self._refused]
         together = [student for student in students if student not in self._refused]
         if together:
@@ -229,15 +229,21 @@ class Checkpointer:
             await self._commit(slot, [student])
 
     async def _commit(self, slot: int, students: list[str]) -> None:
-        """One statement; halved until the one is found whom Postgres refuses (F28)."""
-        snapshot = self._snapshot(slot, students)
-        if not snapshot.marks:
-            return
-        now, epoch = datetime.now(UTC), self._epochs.get(slot, 0)
-        checkpoint = Checkpoint(slot, epoch, now, snapshot.progress, snapshot.devices)
+        """One statement; halved until the one is found who cannot be written (F28).
+
+        Postgres may refuse the rows, or a defect of ours meets them on the way there.
+        """
+        snapshot = Snapshot(slot)
         try:
-            await self._write(checkpoint)
-        except StoreRefused as error:
+            snapshot = self._snapshot(slot, students)
+            if not snapshot.marks:
+                return
+            now, epoch = datetime.now(UTC), self._epochs.get(slot, 0)
+            await self._write(Checkpoint(slot, epoch, now, snapshot.progress, snapshot.devices))
+        except (Fenced, StoreUnavailable, SetupError):
+            self._restore(snapshot)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             self._restore(snapshot)
             if len(students) == 1:
                 self._refuse(slot, students[0], error)
@@ -252,18 +258,21 @@ class Checkpointer:
         await self._commit(slot, students[:half])
         await self._commit(slot, students[half:])
 
-    def _refuse(self, slot: int, student: str, error: StoreRefused) -> None:
+    def _refuse(self, slot: int, student: str, error: Exception) -> None:
         self._slots[slot].urgent.discard(student)
         if student not in self._refused:
             self._refused.add(student)
-            log.error("checkpoint_quarantined", student=student, slot=slot, error=str(error))
+            log.error("checkpoint_quarantined", student=student, slot=slot, exc_info=error)
 
     def _snapshot(self, slot: int, students: list[str]) -> Snapshot:
-        """The rows of the students as they stand now; from here on an edit makes them dirty again."""
+        """The rows of the students as they stand now; from here on an edit makes them dirty again.
+
+        If the rows of one of them cannot be built, nothing has changed.
+        """
         queue, snapshot = self._slots[slot], Snapshot(slot)
         for student in students:
             if student not in self._residents:
-                del queue.dirty[student]
+                queue.dirty.pop(student, None)
                 continue
             resident = self._residents[student]
             session = resident.session

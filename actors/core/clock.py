@@ -41,7 +41,7 @@ class DeviceClock:
         self.wrong = self.wrong or abs(self.wall_offset_ms) > WRONG_CLOCK_MS
 
     def corrected_ms(self, boot: str, mono_ms: int, wall_ms: int, received_ms: int) -> int:
-        """Server time at which a stamp was made: at most its receipt, at least `AGE_MAX_MS` before and 1970."""
+        """Server time at which a stamp was made: at most `AGE_MAX_MS` before its receipt, never after it."""
         least_ms = max(0, received_ms - AGE_MAX_MS)
         mono_offset_ms = self.boots.get(boot)
         if mono_offset_ms is not None:

@@ -14,15 +14,17 @@ import pytest_asyncio
 
 from actors.at_rest import session_from
 from actors.checkpointer import Checkpointer
+from actors.core.epochs import Completion
 from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import slot_of
+from actors.core.run import Mark
 from actors.core.session import Session
 from actors.residents import Residents
 from actors.settings import ShardSettings
 from persistence import checkpoints, leases, sessions
 from persistence.checkpoints import Checkpoint
-from persistence.errors import Fenced, StoreUnavailable
+from persistence.errors import Fenced, SetupError, StoreUnavailable
 from persistence.migrate import migrate
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 
@@ -334,6 +336,65 @@ async def test_f28_a_value_no_column_holds_is_refused_too(owner: Owner) -> None:
     owner.residents[students[1]].session.device("P").name = "\u0000"
     owner.checkpointer.start()
     await until(lambda: len(owner.durable) == 2 and owner.checkpointer.quarantined == 1)
+
+
+@pytest.mark.parametrize("defect", ["no row can be built", "no column holds it"])
+async def test_f28_a_defect_of_ours_in_one_students_rows_blocks_no_other(owner: Owner, defect: str) -> None:
+    students = students_of(owner.slot, 9)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    sick = owner.residents[students[4]].session
+    if defect == "no row can be built":
+        sick.items["gone"] = sick.items["lec1"]
+        sick.dirty_items.add("gone")
+        del sick.items["lec1"]
+    else:
+        sick.items["lec1"].epochs.current.passes[0].completion = Completion(-(10**14), Mark("P", 1, 1))
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 8 and owner.checkpointer.quarantined == 1)
+    assert sick.student not in owner.durable and sick.dirty
+    assert owner.checkpointer.waiting() == 1 and not owner.residents[sick.student].writing
+
+    seq = owner.play(students[0], 10, urgent=True)
+    await until(lambda: owner.durable[students[0]] == {"P": seq})
+
+    if defect == "no row can be built":
+        sick.items["lec1"] = sick.items.pop("gone")
+        sick.dirty_items.discard("gone")
+    else:
+        sick.items["lec1"].epochs.current.passes[0].completion = None
+    await until(lambda: sick.student in owner.durable)
+    assert owner.checkpointer.quarantined == 0 and owner.checkpointer.waiting() == 0
+
+
+async def test_f28_who_has_gone_is_no_hindrance_when_another_is_refused(owner: Owner) -> None:
+    students = students_of(owner.slot, 3)
+    for student in students[:2]:
+        owner.admit(student)
+        owner.play(student, 10)
+    owner.checkpointer.mark(students[2], owner.slot, urgent=False)
+    owner.residents[students[0]].session.device("P").name = POISON
+    owner.checkpointer.start()
+    await until(lambda: students[1] in owner.durable and owner.checkpointer.quarantined == 1)
+
+
+async def test_f28_a_store_that_lets_nobody_in_puts_nobody_in_quarantine(owner: Owner) -> None:
+    students = students_of(owner.slot, 2)
+    tries: list[int] = []
+
+    def locked(checkpoint: Checkpoint) -> None:
+        tries.append(len(checkpoint.devices))
+        if len(tries) == 1:
+            raise SetupError("the password has changed")
+
+    owner.before_write = locked
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 2)
+    assert tries == [2, 2] and owner.checkpointer.quarantined == 0
 
 
 async def test_an_edit_during_the_write_is_written_next(owner: Owner) -> None:
