@@ -41,7 +41,7 @@ PLACED: frozenset[str] = frozenset({"play", "paused", "ended", "sought", "chosen
 FLUSHED: frozenset[str] = frozenset(
     {"paused", "ended", "sought", "chosen", "undone", "reset", "marked", "closed"}
 )
-"""Kinds after which the student's state is written within about a second (design 4.5)."""
+"""Kinds after which, as after a completion, the state is written within about a second (design 4.5)."""
 
 
 class BadEvent(ValueError):

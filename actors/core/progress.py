@@ -202,11 +202,16 @@ class Progress:
     def _leave(self, former: Run, run: Run) -> None:
         """The run is over: its visit has begun another one.
 
-        Until that is real, the head's own player that plays on from where it stood is shown as playing.
+        Until that is real, the head's own player that plays on from where it stood is shown as playing. A
+        mark is no word about the player: it plays on, or stands, as it did (R7).
         """
-        goes_on = former.key == self.head_key and abs(run.position_ms - former.position_ms) <= JUMP_MS
-        former.playing = goes_on and run.kind == "play"
-        former.shown_ms = run.shown_ms
+        is_head = former.key == self.head_key
+        if run.kind == "marked":
+            former.playing = is_head and former.playing
+        else:
+            near = abs(run.position_ms - former.position_ms) <= JUMP_MS
+            former.playing = is_head and near and run.kind == "play"
+            former.shown_ms = run.shown_ms
         if not former.real and not former.log:
             del self.runs[former.key]
 

@@ -330,3 +330,39 @@ def test_a_long_run_keeps_its_coverage_when_its_stretches_are_too_many() -> None
     visit.reset(7000)
     visit.undo(7001)
     assert world.progress().coverage.length() == 1_000_000
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_r7_a_mark_while_playing_changes_neither_place_nor_baton(done: bool) -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    visit.play(0, 0, 60)
+    if not done:
+        visit.mark(60, done=True)
+    visit.mark(64, done=done)
+    now_ms = START_MS + 65_000
+    progress = world.progress()
+    assert progress.playing_now(now_ms) and (world.holder(), world.position_s()) == ("P", 60)
+    assert progress.head is not None and progress.head.shown_ms == START_MS + 60_000
+    visit.go_on(60, 60, 80)
+    assert progress.playing_now(START_MS + 81_000) and world.position_s() == 80
+    visit.pause(82, 80)
+    assert not progress.playing_now(START_MS + 82_000)
+
+
+def test_r7_a_mark_while_paused_shows_nobody_playing() -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    visit.play(0, 0, 60)
+    visit.pause(60, 60)
+    visit.mark(64, done=True)
+    assert not world.progress().playing_now(START_MS + 64_000)
+
+
+def test_r7_a_mark_and_a_pause_before_the_next_beat() -> None:
+    world = World()
+    visit = world.device("P").open(0)
+    visit.play(0, 0, 60)
+    visit.mark(64, done=True)
+    visit.pause(65, 65)
+    assert not world.progress().playing_now(START_MS + 65_000)
