@@ -4,16 +4,16 @@ The data path does not need it: gateways keep the map they have, shards find the
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ray
 import structlog
 
 from actors.core.placement import place
-from actors.named import ActorSpec, create
+from actors.named import ActorSpec, create, end, named_actor
 
 log = structlog.get_logger()
 
@@ -23,7 +23,10 @@ START_DEADLINE_S = 60.0
 
 
 class Directory:
-    """Holds the map of 256 slots to shard names; its version grows with every change."""
+    """Holds the map of 256 slots to shard names; its version grows with every change.
+
+    One that Ray has restarted starts by itself: nobody else would call `start` again.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,9 @@ class Directory:
         self._restarts: dict[str, int] = dict.fromkeys(self._specs, 0)
         self._started = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
+        self._revival: asyncio.Task[None] | None = None
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            self._revival = asyncio.create_task(self._revive())
 
     async def start(self) -> None:
         """Create what is missing, give every shard its slots, then start the gateways."""
@@ -80,18 +86,42 @@ class Directory:
         }
 
     async def drain(self, timeout_s: float) -> bool:
-        """End in order: sockets say goodbye, then shards write what they have. True if all is durable."""
-        if self._watch is not None:
-            self._watch.cancel()
+        """End in order: sockets say goodbye, shards write what they have, then all of these actors end.
+
+        True if all is durable; an actor that is not there or does not answer makes it False.
+        """
+        for task in (self._revival, self._watch):
+            if task is not None:
+                task.cancel()
+        self._revival = self._watch = None
         half_s = timeout_s / 2
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(half_s):
-                drains = (self._handles[name].drain.remote() for name in self._gateways)
-                await asyncio.gather(*drains, return_exceptions=True)
-        written = [self._handles[name].drain.remote(half_s) for name in self._shards]
-        async with asyncio.timeout(half_s + 1):
-            results = await asyncio.gather(*written, return_exceptions=True)
-        return all(result is True for result in results)
+        await asyncio.gather(*(self._drain(name, half_s) for name in self._gateways))
+        written = await asyncio.gather(*(self._drain(name, half_s, half_s - 1) for name in self._shards))
+        await end(*self._specs)
+        self._handles.clear()
+        return all(result is True for result in written)
+
+    async def _drain(self, name: str, within_s: float, *arguments: float) -> Any:
+        """What the actor's own `drain` gives; False if it cannot be asked."""
+        try:
+            async with asyncio.timeout(within_s):
+                handle = self._handles.get(name) or await named_actor(name)
+                return await handle.drain.remote(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the others have to end as well
+            log.warning("actor_not_drained", actor=name, error=repr(error)[:200])
+            return False
+
+    async def _revive(self) -> None:
+        """`start` until it has worked: an actor may be on its way back just as we are."""
+        while True:
+            try:
+                await self.start()
+            except Exception as error:  # noqa: BLE001 - whatever Ray raises, it is tried again
+                log.warning("directory_not_started", error=repr(error)[:200])
+            else:
+                log.warning("directory_restarted", pid=os.getpid())
+                return
+            await asyncio.sleep(WATCH_S)
 
     async def _assign(self, shard: str) -> None:
         slots = [slot for slot, owner in enumerate(self._owners) if owner == shard]

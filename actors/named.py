@@ -4,34 +4,39 @@
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from actors.settings import NAMESPACE
+
+END_S = 2.0
+"""How long `end` waits for names to become free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
-    """A named actor to be: class and constructor arguments. `detached` outlives its creator."""
+    """A named actor to be: class and constructor arguments."""
 
     name: str
     kind: type
     arguments: tuple[Any, ...]
-    lifetime: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
 
 def create(spec: ActorSpec) -> Any:
-    """The actor of that name, created if there is none. Ray restarts it for ever and repeats no call:
-    a call that failed may have run, and repeating is the business of sequence numbers."""
+    """The actor of that name, created if there is none. It outlives whoever created it, a killed directory
+    too, until `end`. Ray restarts it for ever and repeats no call: a call that failed may have run, and
+    repeating is the business of sequence numbers."""
     return (
         ray.remote(spec.kind)
         .options(
             name=spec.name,
             namespace=NAMESPACE,
-            lifetime=spec.lifetime,
+            lifetime="detached",
             get_if_exists=True,
             num_cpus=0,
             max_restarts=-1,
@@ -50,3 +55,20 @@ async def named_actor(name: str) -> Any:
     Raises `ValueError` if there is none.
     """
     return await asyncio.to_thread(ray.get_actor, name, NAMESPACE)
+
+
+async def end(*names: str) -> None:
+    """End these actors for good; returns when their names are free again, after `END_S` in any case.
+
+    A name nobody has is no error.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            await asyncio.gather(*(_end(name) for name in names))
+
+
+async def _end(name: str) -> None:
+    with contextlib.suppress(ValueError, RayError):
+        while True:
+            ray.kill(await named_actor(name), no_restart=True)
+            await asyncio.sleep(0.02)

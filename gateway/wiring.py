@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import RayTaskError
+import structlog
+from ray.exceptions import RayError, RayTaskError
 
 from actors.directory import Directory
-from actors.named import ActorSpec, create
+from actors.named import END_S, ActorSpec, create, end, named_actor
 from actors.settings import DIRECTORY, ShardSettings
 from actors.shard import Shard
 from gateway.http.actor import WebGateway
@@ -22,11 +23,13 @@ from gateway.sockets.settings import SocketSettings
 from persistence.errors import SetupError
 from persistence.objects import ObjectStore
 
+log = structlog.get_logger()
+
 SET_UP_LOGS = partial(set_up_logs, for_people=False)
 """The live layer logs like everybody else, but may not import the gateway's way of doing it."""
 
 START_S = 90.0
-DRAIN_S = 25.0
+DRAIN_S = 22.0
 POSTGRES_RESERVE = 10
 """Connections left to people and migrations (faults.md rule 18)."""
 
@@ -42,9 +45,10 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system, by its directory."""
+    """A running system, by its directory; `names` are those of all its actors, its own first."""
 
     directory: Any
+    names: tuple[str, ...]
 
     async def stats(self) -> dict[str, Any]:
         """See `Directory.stats`."""
@@ -52,17 +56,24 @@ class System:
         return stats
 
     async def drain(self) -> bool:
-        """Say goodbye to every device and write everything; True if all is durable."""
+        """Say goodbye to every device, write everything and end all actors; True if all is durable.
+
+        Never raises: what was not written the devices keep, and send it again.
+        """
         try:
-            async with asyncio.timeout(DRAIN_S + 2):
+            async with asyncio.timeout(DRAIN_S + END_S + 1):
                 return bool(await self.directory.drain.remote(DRAIN_S))
-        except TimeoutError:
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises, the way down goes on
+            log.warning("not_drained", error=repr(error)[:200])
             return False
+        finally:
+            # First the directory: one that comes back would create the others again.
+            await end(self.names[0])
+            await end(*self.names[1:])
 
 
 def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> ActorSpec:
     """The directory, which carries the specs of all others."""
-    detached = "detached" if settings.ray.address else None
     shard_settings = ShardSettings(
         postgres_dsn=stores.postgres_dsn,
         connections=settings.shards.connections,
@@ -70,7 +81,7 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
         flush_after_s=settings.shards.flush_after_s,
     )
     shards = [
-        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings, SET_UP_LOGS), detached)
+        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings, SET_UP_LOGS))
         for n in range(settings.shards.count)
     ]
     gateways = [
@@ -78,7 +89,6 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
             f"gateway:socket:{n}",
             SocketGateway,
             (f"gateway:socket:{n}", socket_settings(settings, stores, jwks, n)),
-            detached,
         )
         for n in range(settings.sockets.count)
     ]
@@ -87,10 +97,9 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
             "gateway:web:0",
             WebGateway,
             ("gateway:web:0", web_settings(settings, stores, keys_folder)),
-            detached,
         )
     )
-    return ActorSpec(DIRECTORY, Directory, (shards, gateways, SET_UP_LOGS), detached)
+    return ActorSpec(DIRECTORY, Directory, (shards, gateways, SET_UP_LOGS))
 
 
 def check_budget(settings: Settings, connections_max: int) -> None:
@@ -105,24 +114,46 @@ def check_budget(settings: Settings, connections_max: int) -> None:
 
 
 async def start(directory: ActorSpec) -> System:
-    """Create the directory and wait until every shard has its slots and every gateway listens."""
-    actor = create(directory)
+    """Create the directory and wait until every shard has its slots and every gateway listens.
+
+    Raises `SetupError`; what was created for it has ended by then.
+    """
+    shards, gateways, *_ = directory.arguments
+    names = (directory.name, *(spec.name for spec in (*shards, *gateways)))
+    joined = await _is_there(directory.name)
+    system = System(create(directory), names)
     try:
         async with asyncio.timeout(START_S):
-            await actor.start.remote()
-    except RayTaskError as error:
-        raise SetupError(_root_of(error)) from None
-    except TimeoutError:
-        raise SetupError(
-            f"the actors did not start within {START_S:.0f} s; look at the Ray dashboard, or start again"
-        ) from None
-    return System(actor)
+            await system.directory.start.remote()
+    except (RayError, TimeoutError) as error:
+        if not joined:
+            # They would meet the next start with the settings that have just failed.
+            await end(names[0])
+            await end(*names[1:])
+        raise SetupError(_why_not_started(error)) from None
+    return system
 
 
-def _root_of(error: BaseException) -> str:
-    """What went wrong in the actor, without the traces of the calls between."""
+async def _is_there(name: str) -> bool:
+    try:
+        await named_actor(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _why_not_started(error: BaseException) -> str:
+    """A sentence for the person: the actor's own, without the traces of the calls between, if it has one."""
     while isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
         error = error.cause
+    if isinstance(error, TimeoutError):
+        return (
+            "the actors did not start in time; see on the Ray dashboard which one is not ready, "
+            "or start again on a machine that is less busy"
+        )
+    if isinstance(error, RayError) or not str(error):
+        said = [type(error).__name__, *str(error).strip().splitlines()][-1]
+        return f"the actors did not start ({said}); look at the Ray dashboard"
     return str(error)
 
 

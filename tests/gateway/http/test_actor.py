@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from actors.named import ActorSpec, create
+from actors.named import ActorSpec, create, end
 from gateway.cluster import Cluster
 from gateway.http.actor import WebGateway
 from gateway.http.settings import WebSettings
@@ -59,3 +59,4 @@ async def test_f1_a_killed_gateway_comes_back_and_a_drained_one_ends(
             await actor.drain.remote()
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.get(f"http://{host}:{port}/healthz")
+    await end(spec.name)
