@@ -166,9 +166,21 @@ class Checkpointer:
             queue.urgent_at = now + urgent_s
 
     async def _tick_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + self._settings.checkpoint_interval_s
         while not self._over:
             await asyncio.sleep(TICK_S)
+            if loop.time() >= look_at:
+                look_at = loop.time() + self._settings.checkpoint_interval_s
+                self._mark_unsaid()
             self._start_due()
+
+    def _mark_unsaid(self) -> None:
+        """Mark whoever has something to write and was not marked: a device left, its gateway died."""
+        for resident in self._residents:
+            student = resident.session.student
+            if resident.session.dirty and student not in self._slots[resident.slot].dirty:
+                self.mark(student, resident.slot, urgent=False)
 
     def _start_due(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -139,6 +139,7 @@ class Session:
         if device is None:
             return set()
         device.clock.last_contact_ms = now_ms
+        self.dirty_devices.add(device_id)
         return {visit.item for visit in device.visits.values() if self._stop(device, visit)}
 
     def stall(self, device_id: str, item: str) -> bool:
@@ -186,13 +187,15 @@ class Session:
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:
             visit = Visit(event.session, event.item, event.intent)
+        completions = len(progress.completions)
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
         known = event.item in self.items
         if event.kind not in QUIET or (known and event.kind != "opened"):
             self.items[event.item] = progress
             self.dirty_items.add(event.item)
-        folded.urgent = folded.urgent or event.kind in FLUSHED
+        completed = len(progress.completions) > completions
+        folded.urgent = folded.urgent or completed or event.kind in FLUSHED
         if event.starts_run:
             device.action_ms = at_ms
         device.keep(visit, event.kind == "closed")

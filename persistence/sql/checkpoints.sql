@@ -37,5 +37,6 @@ WITH fence AS MATERIALIZED (
     ON CONFLICT (student, device) DO UPDATE SET
         durable_seq = EXCLUDED.durable_seq, visit = EXCLUDED.visit, updated_at = EXCLUDED.updated_at
     WHERE EXCLUDED.durable_seq > old.durable_seq
+        OR EXCLUDED.durable_seq = old.durable_seq AND EXCLUDED.updated_at > old.updated_at
 )
 SELECT (SELECT count(*) FROM fence) AS fence, (SELECT count(*) FROM written) AS written;

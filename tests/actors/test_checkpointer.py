@@ -233,6 +233,23 @@ async def test_an_older_statement_that_is_committed_last_replaces_nothing(owner:
     assert await watermark(owner.postgres, student) == seq
 
 
+async def test_f20_what_is_learnt_of_a_device_without_an_event_is_kept(owner: Owner) -> None:
+    """Its last contact: written at the same seq, and an older statement of that seq replaces nothing."""
+    (student,) = students_of(owner.slot, 1)
+    session = owner.admit(student)
+    seq = owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: len(owner.written) == 1)
+    last_contact_ms = now_ms() + 5_000
+    session.leave("P", last_contact_ms)  # of which nobody tells the checkpointer
+    await until(lambda: len(owner.written) == 2)
+    assert not session.dirty and await history(owner.postgres, student) == 1
+    assert await checkpoints.write(owner.postgres, owner.written[0]) == 0
+    stored = (await sessions.load(owner.postgres, [student]))[student]
+    again = session_from(student, stored, owner.epoch).device("P")
+    assert (again.applied_seq, again.clock.last_contact_ms) == (seq, last_contact_ms)
+
+
 async def test_f27_a_stale_epoch_writes_nothing_and_is_told_once(owner: Owner) -> None:
     students = students_of(owner.slot, 2)
     for student in students:

@@ -221,3 +221,29 @@ def test_w21_devices_of_two_students_share_nothing() -> None:
     ana.device("shared").watch(0, 0, 600)
     ben.device("shared").watch(0, 0, 60)
     assert (ana.position_s(), ben.position_s()) == (600, 60)
+
+
+def test_design_4_5_a_completion_by_play_is_urgent() -> None:
+    world = World(item(duration_s=100))
+    visit = world.device("P").open(0)
+    visit.play(0, 0, 80)
+    phone = world.devices["P"]
+    phone.online = False
+    urgent = []
+    for until_s in (85, 90, 100):
+        visit.span(until_s, until_s - 5 if until_s < 100 else 90, until_s)
+        urgent.append(phone.deliver(phone.journal[-1:], until_s).urgent)
+    assert urgent == [False, True, False] and world.progress().done
+
+
+def test_f20_the_last_contact_of_a_device_that_left_is_kept() -> None:
+    world = World()
+    phone = world.device("P")
+    phone.watch(0, 0, 60)
+    world.checkpoint()
+    assert not world.session.dirty
+    phone.disconnect(HOUR)
+    assert world.session.dirty_devices == {"P"}
+    world.checkpoint()
+    world.crash()
+    assert world.session.device("P").clock.last_contact_ms == START_MS + HOUR * 1000
