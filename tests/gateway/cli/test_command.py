@@ -1,23 +1,49 @@
 """The command line: help that teaches, one line for what is wrong, tokens that verify, `up` and `migrate`."""
 
 import asyncio
+import json
 import os
 import re
 import signal
+import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
+from gateway import ray_environment
 from gateway.keys import open_keys
 from gateway.tokens import TokenVerifier
 from persistence.embedded import Embedded
 from persistence.postgres import PostgresSettings, open_postgres
 from tests.acceptance.system import free_port
+from tests.conftest import make_database
 
 COMMANDS = ("demo", "up", "migrate", "token", "status")
 PLAYHEAD = (sys.executable, "-m", "gateway.cli")
+CLUSTER = """
+import asyncio, sys
+from pathlib import Path
+from gateway import ray_environment
+folder = Path(sys.argv[1])
+ray_environment.prepare(folder / "ray.token", loopback=True)
+from gateway import cluster
+from persistence.embedded import DataFolder
+
+async def run():
+    with_files = DataFolder.open(folder)
+    own = await cluster.start(with_files, "127.0.0.1", int(sys.argv[2]))
+    print(own.address, flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await own.stop()
+    with_files.close()
+
+asyncio.run(run())
+"""
 
 
 async def playhead(*arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -67,16 +93,89 @@ async def test_what_is_wrong_is_one_line(tmp_path: Path, arguments: tuple[str, .
     assert err.startswith("playhead: ") and says in err
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def joined(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """A Ray cluster somebody else runs, as the environment of one who may join it."""
+    folder, pipe = tmp_path / "cluster", asyncio.subprocess.PIPE
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CLUSTER, str(folder), str(free_port())),
+        stdin=pipe,
+        stdout=pipe,
+        env=inherited,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        address = await asyncio.wait_for(process.stdout.readline(), 150)
+        yield {
+            "PLAYHEAD_RAY_ADDRESS": address.decode().strip(),
+            "RAY_AUTH_TOKEN_PATH": str(folder / "ray.token"),
+            **ray_environment.LOOPBACK,
+        }
+    finally:
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), 60)
+
+
+@pytest.mark.timeout(400)
+async def test_up_again_and_again_on_a_joined_cluster(
+    embedded: Embedded, joined: dict[str, str], tmp_path: Path
+) -> None:
+    """What failed or was drained leaves nobody who would meet the next `up` with old settings."""
+    async with make_database(embedded, "joined") as dsn:
+        environment = joined | stores(embedded, dsn)
+        code, _, err = await playhead("migrate", **environment)
+        assert code == 0, err
+        up = ("up", "--data", str(tmp_path / "data"), "--port")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            web_port, socket_port = str(free_port()), str(taken.getsockname()[1])
+            code, _, err = await playhead(*up, web_port, "--socket-port", socket_port, **environment)
+            assert code == 1 and socket_port in err
+        for shards in (1, 2):
+            web_port, socket_port = str(free_port()), str(free_port())
+            options = (web_port, "--socket-port", socket_port, "--shards", str(shards))
+            async with running((*up, *options), environment):
+                code, out, err = await playhead(
+                    "status", "--json", "--data", str(tmp_path / "data"), **environment
+                )
+                actors = json.loads(out)["actors"]
+                assert sum(name.startswith("shard:") for name in actors) == shards, err
+                for port in (web_port, socket_port):
+                    _, writer = await asyncio.open_connection("127.0.0.1", int(port))
+                    writer.close()
+
+
+@asynccontextmanager
+async def running(up: tuple[str, ...], environment: dict[str, str]) -> AsyncIterator[None]:
+    """`playhead up` from its last line to SIGTERM and an orderly end."""
+    process = await _start(up, environment)
+    try:
+        await asyncio.wait_for(_until(process, r"pages http"), 150)
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def stores(embedded: Embedded, dsn: str) -> dict[str, str]:
+    """The stores of the run as an operator names them."""
+    return {
+        "PLAYHEAD_POSTGRES_DSN": dsn,
+        "PLAYHEAD_REDIS_URL": embedded.redis_url,
+        "PLAYHEAD_OBJECTS_ENDPOINT_URL": embedded.s3.endpoint_url,
+        "PLAYHEAD_OBJECTS_ACCESS_KEY": embedded.s3.access_key,
+        "PLAYHEAD_OBJECTS_SECRET_KEY": embedded.s3.secret_key,
+    }
+
+
 @pytest.mark.timeout(300)
 async def test_migrate_then_up_then_sigterm(embedded: Embedded, postgres_dsn: str, tmp_path: Path) -> None:
-    s3 = embedded.s3
-    environment = {
-        "PLAYHEAD_POSTGRES_DSN": postgres_dsn,
-        "PLAYHEAD_REDIS_URL": embedded.redis_url,
-        "PLAYHEAD_OBJECTS_ENDPOINT_URL": s3.endpoint_url,
-        "PLAYHEAD_OBJECTS_ACCESS_KEY": s3.access_key,
-        "PLAYHEAD_OBJECTS_SECRET_KEY": s3.secret_key,
-    }
+    environment = stores(embedded, postgres_dsn)
     ports = (free_port(), free_port(), free_port())
     options = ("--port", "--socket-port", "--dashboard-port")
     chosen = [word for pair in zip(options, map(str, ports), strict=True) for word in pair]
@@ -85,17 +184,9 @@ async def test_migrate_then_up_then_sigterm(embedded: Embedded, postgres_dsn: st
     assert code == 1 and "playhead migrate" in err
     code, _, err = await playhead("migrate", **environment)
     assert code == 0 and "0001_core.sql" in err
-    process = await _start(up, environment)
-    try:
-        await asyncio.wait_for(_until(process, r"pages http"), 150)
-        async with aiohttp.ClientSession() as web, web.get(f"http://127.0.0.1:{ports[0]}/readyz") as answer:
-            assert answer.status == 200
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    ready = f"http://127.0.0.1:{ports[0]}/readyz"
+    async with running(up, environment), aiohttp.ClientSession() as web, web.get(ready) as answer:
+        assert answer.status == 200
     postgres = await open_postgres(PostgresSettings(postgres_dsn, "tests", 1, 1))
     assert await postgres.value("SELECT count(*) FROM slot_lease WHERE owner <> '' AND epoch = 1") == 256
     await postgres.close()
