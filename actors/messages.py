@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from actors.core.events import POSITION_MAX_MS, SEQ_MAX, check_instant, check_name
+from actors.core.events import POSITION_MAX_MS, SEQ_MAX, check_instant
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Seq = Annotated[int, Meta(ge=0, le=SEQ_MAX)]
@@ -36,7 +36,6 @@ class ClockReading(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_instant("wall", self.wall)
-        check_name("boot", self.boot)
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
