@@ -197,25 +197,6 @@ def _slide(lecture: Lecture, place: int, pen: Pen) -> Iterator[str]:
     yield from _FIGURES[chapter.figure](pen, look)
 
 
-def _bar(lecture: Lecture, length_s: float) -> Iterator[str]:
-    """The line at the bottom: one piece per chapter, filled up to now, with a knob."""
-    whole = Pen(0, lecture.duration_s)
-    width = (_RIGHT - _LEFT) / len(lecture.chapters)
-    for place in range(len(lecture.chapters)):
-        x, piece = _LEFT + place * width, box(width - 8, _BAR_HEIGHT, _BAR_HEIGHT / 2)
-        own = Pen(place * length_s, (place + 1) * length_s)
-        yield whole.shape(x, _BAR_Y, piece, rgb="FFFFFF", alpha=190)
-        yield own.shape(
-            x, _BAR_Y, piece, rgb="FFFFFF", layer=3, more=growing(own, x, _BAR_Y, width, _BAR_HEIGHT)
-        )
-        if place + 1 < len(lecture.chapters):
-            yield Pen(own.end_s, lecture.duration_s).shape(x, _BAR_Y, piece, rgb="FFFFFF", layer=3)
-    y = _BAR_Y + _BAR_HEIGHT / 2 - 21
-    yield whole.shape(
-        0, 0, disc(42), rgb="FFFFFF", layer=4, more=f"\\move({_LEFT - 21},{y:g},{_RIGHT - 21},{y:g})"
-    )
-
-
 def _clock(lecture: Lecture, length_s: float) -> Iterator[str]:
     """The timecode, minutes:seconds and tenths. Every figure has its own cell, so that none moves."""
     cells_x, colon_x, tenths_x, y = (658, 772, 928, 1042), 850, 1102, 644
@@ -252,7 +233,7 @@ def script(lecture: Lecture) -> str:
     """All that stands on the grounds, as an ASS script of `WIDTH` x `HEIGHT`."""
     length_s = lecture.duration_s / len(lecture.chapters)
     slides = (_slide(lecture, place, pen) for place, pen in enumerate(_pens(lecture)))
-    events = itertools.chain(*slides, _bar(lecture, length_s), _clock(lecture, length_s))
+    events = itertools.chain(*slides, _clock(lecture, length_s))
     return whole(events)
 
 

@@ -42,7 +42,7 @@ export class Frame {
       rev: head?.rev ?? 0,
       rule: head?.rule ?? "",
       status: this.#client.status,
-      saved: savedness(this.#client),
+      saved: savedness(this.#client, player),
     });
   }
 

@@ -66,8 +66,10 @@ export function stage({ video, player, client, item, course, frame, api, next })
   return { element, stateLine: line.element, actions: actions(player, client, toast), close };
 }
 
+/** Play beside a card that says "Playing on Laptop" means: here, from now on. Two would play at once else. */
 async function toggle(player, media) {
   if (player.active) return player.pause();
+  if (player.elsewhere?.playing) return takeOver(player, media);
   await media.fresh();
   await player.play();
 }

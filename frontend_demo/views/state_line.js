@@ -11,7 +11,7 @@ export function stateLine(client, player) {
   const saved = h("span", { class: "state-line__saved", data: { testid: "saved" } });
   const element = h("p", { class: "state-line", role: "status" }, h("i", { class: "state-line__dot" }), link, saved);
   const update = () => {
-    const { state, text } = savedness(client);
+    const { state, text } = savedness(client, player);
     element.dataset.link = client.status;
     link.dataset.state = client.status;
     say(link, LINK[client.status]);
@@ -25,10 +25,10 @@ export function stateLine(client, player) {
   return { element, close: () => (clearInterval(timer), offs.forEach((off) => off())) };
 }
 
-/** What to say about what is not durable yet. "Saved" only when everything is. */
-export function savedness(client) {
+/** What to say about what is not durable yet. "Saved" only when everything is, and nothing plays on. */
+export function savedness(client, player) {
   const { entries, unsaved_ms } = client.unsaved;
-  if (entries === 0) return { state: "saved", text: "Saved" };
+  if (entries === 0 && !player?.active) return { state: "saved", text: "Saved" };
   if (client.status === "online") return { state: "saving", text: "Saving …" };
   const kept = client.durability === "memory" ? " (keep this page open)" : "";
   return { state: "unsaved", text: `${unsaved_ms >= 1_000 ? length(unsaved_ms) : "A change"} unsaved${kept}` };

@@ -14,7 +14,7 @@ from persistence.errors import PlayheadError
 Handler = Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 DESCRIPTION = """\
-Playhead keeps every student at the right second on every device.
+Playhead keeps every student at the right second on every device. In a checkout, `./run playhead COMMAND`.
 
   playhead demo                      everything on this machine, with a lecture to play; Ctrl-C ends it
   playhead demo --video talk.mp4     the same with your own video
@@ -98,10 +98,10 @@ def _parser() -> argparse.ArgumentParser:
 HELP = {
     "demo": """\
 Starts Postgres, Valkey, an object store and Ray on this machine, makes a lecture video (or takes yours),
-and prints the page's address, two sign-in links for one student on two devices, and Ray's dashboard.
+and prints sign-in links for one student, and Ray's dashboard.
 
-Open the first link in one browser window and the second in another (or a phone's width beside it), or
-http://127.0.0.1:8080/demo for three devices side by side. Play on one, watch the other, pause, go on there.
+The first link shows three devices side by side; the others are for two windows of your own (or two
+machines' browsers by a tunnel). Play on one, watch the other, pause, go on there.
 Everything lives in the data folder; a second start finds it and is faster. Ctrl-C stops everything.
 """,
     "up": """\
@@ -115,10 +115,11 @@ once and again. Also makes the coming monthly partitions. The embedded server is
     "token": """\
 Prints an access token signed with the key in the data folder (made there on first use). For example:
 
-  curl -H "Authorization: Bearer $(playhead token ada)" http://127.0.0.1:8080/v1/courses
+  curl -H "Authorization: Bearer $(./run playhead token ada)" http://127.0.0.1:8080/v1/courses
 """,
     "status": """\
 Asks the running system (`demo` or `up` with the same data folder) and prints a table: for each shard its
-slots, sessions, updates and durable lag, for each gateway its connections. One line tells what is wrong.
+slots, sessions, updates and the durable lag (up to 26 s is normal while students play), for each gateway
+its connections. One line tells what is wrong.
 """,
 }

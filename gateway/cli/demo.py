@@ -60,6 +60,11 @@ async def demo(settings: Settings, options: argparse.Namespace) -> int:
 
 def _check(settings: Settings, video: Path | None) -> None:
     """Find what cannot work before anything is started."""
+    if (other := running.find(settings.folder)) is not None:
+        raise SetupError(
+            f"Playhead runs on {settings.folder} already, at {other.web_url} (process {other.pid}); "
+            "stop that one first, or give another --data"
+        )
     if video is not None and not video.is_file():
         raise SetupError(f"there is no file {video}; name a video with --video FILE")
     cluster.require_free(settings.web.host, settings.web.port, "the pages", "--port")
@@ -163,9 +168,9 @@ def _say(steps: Steps, settings: Settings, started: Started) -> None:
     console.print(f"\n[bold]Playhead is up[/] after {steps.elapsed_s:.1f} s.\n")
     for name, link in started.links:
         console.print(f"  {name:<28} {link}", soft_wrap=True)
-    console.print(f"  Ray dashboard                {started.dashboard_url}")
-    console.print(f"                               its token: {settings.folder / 'ray.token'}")
-    console.print("\n  `playhead status` shows what it does. Ctrl-C stops everything.\n")
+    console.print(f"  Ray dashboard                {started.dashboard_url}/#/actors")
+    console.print(f"  its token is in              {settings.folder / 'ray.token'}", soft_wrap=True)
+    console.print("\n  `./run playhead status` shows what it does. Ctrl-C stops everything.\n")
 
 
 async def _said_goodbye(steps: Steps, began: float, durable: bool) -> None:

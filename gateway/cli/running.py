@@ -28,15 +28,20 @@ class Running:
         (folder / FILE).write_text(json.dumps(asdict(self)))
 
 
-def read(folder: Path) -> Running:
-    """The system that uses this data folder. Raises `SetupError` if none does."""
+def find(folder: Path) -> Running | None:
+    """The system that uses this data folder, if one does."""
     try:
         found = Running(**json.loads((folder / FILE).read_text()))
-        alive = Path(f"/proc/{found.pid}").exists()
     except (OSError, ValueError, TypeError):
-        alive = False
-    if not alive:
-        raise SetupError(f"nothing runs on {folder}; start it with `playhead demo`, or name another --data")
+        return None
+    return found if Path(f"/proc/{found.pid}").exists() else None
+
+
+def read(folder: Path) -> Running:
+    """The system that uses this data folder. Raises `SetupError` if none does."""
+    found = find(folder)
+    if found is None:
+        raise SetupError(f"nothing runs on {folder}; start it with `./run demo`, or name another --data")
     return found
 
 

@@ -81,7 +81,7 @@ async def test_token_is_one_that_verifies(tmp_path: Path) -> None:
     [
         (("token", "ada", "--minutes", "0"), "--minutes"),
         (("token", "x" * 65), "64"),
-        (("status",), "playhead demo"),
+        (("status",), "./run demo"),
         (("up",), "postgres.dsn"),
         (("migrate",), "PLAYHEAD_POSTGRES_DSN"),
         (("migrate", "--config", "/no/such.toml"), "/no/such.toml"),
