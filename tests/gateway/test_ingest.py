@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,9 @@ async def test_f18_without_the_store_nothing_is_registered(
 
 async def test_cancelling_ends_ffmpeg_and_leaves_nothing_half_made(tmp_path: Path) -> None:
     begun = asyncio.Event()
+    long = replace(LECTURES[0], lecture=replace(LECTURES[0].lecture, duration_s=1800))
     task = asyncio.create_task(
-        ingest.prepare(tmp_path / "media", None, lambda *_: begun.set(), LECTURES), name="prepare"
+        ingest.prepare(tmp_path / "media", None, lambda *_: begun.set(), [long]), name="prepare"
     )
     async with asyncio.timeout(60):
         await begun.wait()
