@@ -5,7 +5,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -24,7 +24,6 @@ class ActorSpec:
     name: str
     kind: type
     arguments: tuple[Any, ...]
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 def create(spec: ActorSpec) -> Any:
@@ -43,7 +42,6 @@ def create(spec: ActorSpec) -> Any:
             max_task_retries=0,
             max_concurrency=64,
             max_pending_calls=1024,
-            runtime_env={"env_vars": spec.environment} if spec.environment else None,
         )
         .remote(*spec.arguments)
     )

@@ -15,7 +15,8 @@ from gateway import ray_environment
 from persistence.embedded import Embedded, start_all
 
 # Ray reads its environment when a test module first imports it.
-ray_environment.prepare(Path(tempfile.mkdtemp(prefix="playhead-tests-")) / "ray.token", loopback=True)
+_token_folder = tempfile.TemporaryDirectory(prefix="playhead-tests-")
+ray_environment.prepare(Path(_token_folder.name) / "ray.token", loopback=True)
 
 pytest_plugins = ["tests.left_out", "tests.acceptance.fixtures"]
 
