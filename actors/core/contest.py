@@ -7,19 +7,38 @@ order of arrival does not matter.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from actors.core.epochs import Epochs, Pass
 from actors.core.intervals import Intervals
 from actors.core.run import EXPLICIT, JUMP_MS, Run
 
 
+class Duel(NamedTuple):
+    """Two runs that did not know each other, and which of them won (R3)."""
+
+    winner: Run
+    loser: Run
+
+    @property
+    def stood_back(self) -> bool:
+        """Whether the one whose action was later stood back."""
+        return _in_time(self.loser) > _in_time(self.winner)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who has the head: the run, the rule that decided, the latest losing run (R4)."""
+    """Who has the head: the run, the rule that decided, the latest losing run (R4).
+
+    `duels` are the contests of concurrent runs in the order in which they were held; `played_on` are runs
+    that others succeeded and that went on after it.
+    """
 
     head: Run
     rule: str
     loser: Run | None
+    duels: tuple[Duel, ...] = ()
+    played_on: tuple[Run, ...] = ()
 
 
 def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
@@ -28,14 +47,15 @@ def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
     frontier = [run for run in real if not any(later.knows(run) for later in real if later is not run)]
     if not frontier:
         return None
-    frontier.sort(key=lambda run: (run.action_ms, run.device, run.seq))
-    head, losers = frontier[0], []
+    frontier.sort(key=_in_time)
+    head, duels = frontier[0], []
     for challenger in frontier[1:]:
-        head, loser = _contest(head, challenger, runs, epochs)
-        losers.append(loser)
-    losers += [run for run in real if run not in frontier and _played_on(run, real)]
+        duels.append(_contest(head, challenger, runs, epochs))
+        head = duels[-1].winner
+    played_on = [run for run in real if run not in frontier and _played_on(run, real)]
+    losers = [*(duel.loser for duel in duels), *played_on]
     latest = max(losers, key=lambda run: (run.moved_ms, run.device, run.seq), default=None)
-    return Decision(head, "R3" if len(frontier) > 1 else "R2", latest)
+    return Decision(head, "R3" if duels else "R2", latest, tuple(duels), tuple(played_on))
 
 
 def worth_offering(loser: Run, head: Run, runs: Collection[Run], epochs: Epochs, duration_ms: int) -> bool:
@@ -65,11 +85,16 @@ def _played_on(run: Run, real: Collection[Run]) -> bool:
     return run.last_rev > min(later.first_rev for later in knowing)
 
 
-def _contest(earlier: Run, later: Run, runs: Collection[Run], epochs: Epochs) -> tuple[Run, Run]:
-    """R3 between two concurrent runs, given in order of action time: (winner, loser)."""
+def _in_time(run: Run) -> tuple[int, str, int]:
+    """The order of user actions in corrected time; ties are broken the same way everywhere."""
+    return run.action_ms, run.device, run.seq
+
+
+def _contest(earlier: Run, later: Run, runs: Collection[Run], epochs: Epochs) -> Duel:
+    """R3 between two concurrent runs, given in order of action time."""
     if _stands_back(later, earlier, runs, epochs) and not _stands_back(earlier, later, runs, epochs):
-        return earlier, later
-    return later, earlier
+        return Duel(earlier, later)
+    return Duel(later, earlier)
 
 
 def _stands_back(run: Run, other: Run, runs: Collection[Run], epochs: Epochs) -> bool:
