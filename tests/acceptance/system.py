@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.core.placement import slot_of
-from bench.device import Device
 from gateway import wiring
+from gateway.client import Device
 from gateway.keys import Keys, open_keys
 from gateway.settings import Settings, load
 from gateway.tokens import TokenIssuer
@@ -22,6 +22,7 @@ from persistence.embedded import Embedded
 from persistence.migrate import migrate
 from persistence.objects import ObjectStore
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
+from tests.acceptance.watching import ForwardClock
 
 COURSE = "course-1"
 LECTURE_MS = 600_000
@@ -67,10 +68,12 @@ class System:
         """A device that is not connected yet; stopped at the end of the test."""
         made = Device(
             self.socket_url,
-            lambda: self.token(student),
+            student,
             device_id or f"{name}-{uuid.uuid4().hex[:8]}",
+            token=lambda: self.token(student),
             kind=name,
             name=name.title(),
+            clock=ForwardClock(),
         )
         self.devices.append(made)
         return made

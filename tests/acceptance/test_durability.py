@@ -39,7 +39,7 @@ async def test_r5_repeats_change_nothing(system: System) -> None:
     viewer = await Viewer(phone, item).open()
     await viewer.press_play()
     await viewer.watch(20_000)
-    journal = list(phone.journal.values())
+    journal = list(phone.journal)
     for _ in range(3):
         await phone.say({"type": "events", "events": journal})
     await viewer.pause()
@@ -69,7 +69,7 @@ async def test_w17_a_gap_is_asked_for_and_then_closed(system: System) -> None:
     phone = await system.device(student, "phone").start()
     viewer = await Viewer(phone, item).open()
     await phone.until(lambda: phone.applied == 1)
-    phone.seq += 1
+    phone.journal.last_seq += 1
     await viewer.press_play()
     await phone.until(lambda: any(m["type"] == "resync" and m["from_seq"] == 2 for m in phone.messages))
     await phone.until(lambda: 4006 in phone.closes, 20)

@@ -1,5 +1,6 @@
 """The main job: one student, two devices, one playhead."""
 
+from gateway.client import ClosedForGood
 from tests.acceptance.system import System
 from tests.acceptance.watching import Viewer
 
@@ -111,6 +112,6 @@ async def test_w22_a_newer_connection_of_the_device_replaces_the_older(system: S
     student = await system.student()
     older = await system.device(student, "phone", "one-phone").start()
     newer = await system.device(student, "phone", "one-phone").start()
-    await older.until(lambda: older.refused is not None)
-    assert older.refused is not None and older.refused.code == 4505
+    await older.until(lambda: older.failure is not None)
+    assert isinstance(older.failure, ClosedForGood) and older.failure.code == 4505
     assert newer.online
