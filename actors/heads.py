@@ -4,9 +4,10 @@ import msgspec
 
 from actors.core.item import Item
 from actors.core.progress import Progress
+from actors.core.quizzes import Attempt
 from actors.core.run import Run
 from actors.core.session import Session
-from actors.messages import Candidate, Head, ToDevice
+from actors.messages import Candidate, Head, Quiz, ToDevice
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -41,6 +42,7 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
         furthest_ms=progress.coverage.end(),
         content_ms=progress.content_ms,
         candidate=_candidate(session, progress.offered(item.duration_ms)),
+        quiz=_quiz(progress.quiz),
     )
 
 
@@ -49,3 +51,7 @@ def _candidate(session: Session, run: Run | None) -> Candidate | None:
         return None
     device = session.devices.get(run.device)
     return Candidate(run.position_ms, run.device, device.title if device else "", run.moved_ms)
+
+
+def _quiz(attempt: Attempt | None) -> Quiz | None:
+    return Quiz(attempt.standing, attempt.submission is not None) if attempt else None

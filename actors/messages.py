@@ -94,7 +94,11 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
-    """Answer to `hello`. The device resends everything after `applied_seq`, forgets up to `durable_seq`."""
+    """Answer to `hello`. The device resends everything after `applied_seq`, forgets up to `durable_seq`.
+
+    `clock_offset_ms` is server time minus the device's wall clock at `hello`; `clock_wrong`: the clock is,
+    or has been, far off, and its user is to be told (rules.md, corrected time).
+    """
 
     student: str
     device: str
@@ -103,6 +107,8 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     durable_seq: int
     server_ms: int
     limits: Limits
+    clock_wrong: bool = False
+    clock_offset_ms: int = 0
     protocol: str = "playhead.v1"
 
 
@@ -143,6 +149,13 @@ class Candidate(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+class Quiz(msgspec.Struct, frozen=True):
+    """An attempt at a quiz: the value that stands for each question, and whether it was handed in."""
+
+    answers: dict[str, str]
+    submitted: bool
+
+
 class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     """The resume position of one student in one item, and who has the baton.
 
@@ -169,6 +182,21 @@ class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     furthest_ms: int
     content_ms: int
     candidate: Candidate | None
+    quiz: Quiz | None = None
+
+
+class Playing(msgspec.Struct, frozen=True, tag_field="type", tag="presence"):
+    """A hint: a player of another device of the student started or stopped, which no head shows (yet).
+
+    It moves nothing and may be dropped. `state` is `playing` or `stopped`.
+    """
+
+    item: str
+    device: str
+    device_name: str
+    device_kind: str
+    state: str
+    position_ms: int
 
 
 class Discontinuity(msgspec.Struct, frozen=True, tag_field="type", tag="discontinuity"):
@@ -187,4 +215,16 @@ class Problem(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 
 FromDevice = Hello | Events | Pull | Presence | Ping | Pong
-ToDevice = Welcome | Applied | Durable | Rejected | Resync | Head | Discontinuity | Problem | Ping | Pong
+ToDevice = (
+    Welcome
+    | Applied
+    | Durable
+    | Rejected
+    | Resync
+    | Head
+    | Playing
+    | Discontinuity
+    | Problem
+    | Ping
+    | Pong
+)

@@ -16,6 +16,12 @@ RATE_MIN, RATE_MAX = 0.1, 16.0
 WALL_MIN, WALL_END = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """Stamps lie in [WALL_MIN, WALL_END): a `datetime` there is one in every zone, so it can be told in UTC."""
 
+VALUE_MAX = 4096
+"""Longest answer to a question, in characters."""
+
+LINE_BREAKS = str.maketrans(dict.fromkeys("\t\n\r", " "))
+"""What an answer of several lines may hold besides printable characters."""
+
 Kind = Literal[
     "opened",  # a visit begins: intent, and for a bookmark the place
     "play",  # play pressed at position_ms, or an automatic start (by="auto")
@@ -27,6 +33,8 @@ Kind = Literal[
     "undone",  # the user reverts the latest head change of this item
     "reset",  # the user starts the item afresh
     "marked",  # the user ticks done, or takes it back
+    "answered",  # one question of a quiz was given a value
+    "submitted",  # the attempt at a quiz was handed in
     "closed",  # the visit ends with a goodbye
 ]
 Intent = Literal["resume", "bookmark", "auto", "advance"]
@@ -35,11 +43,14 @@ By = Literal["user", "auto"]
 ACTIONS: frozenset[str] = frozenset({"play", "sought", "chosen", "undone", "reset", "marked"})
 """Kinds that are a user action and so begin a run (rules.md, "Run"); `play` only if by the user."""
 
+REGISTERS: frozenset[str] = frozenset({"answered", "submitted"})
+"""Kinds that concern an attempt at a quiz, and no place in the content."""
+
 PLACED: frozenset[str] = frozenset({"play", "paused", "ended", "sought", "chosen"})
 """Kinds that must state a position."""
 
 FLUSHED: frozenset[str] = frozenset(
-    {"paused", "ended", "sought", "chosen", "undone", "reset", "marked", "closed"}
+    {"paused", "ended", "sought", "chosen", "undone", "reset", "marked", "closed", *REGISTERS}
 )
 """Kinds after which, as after a completion, the state is written within about a second (design 4.5)."""
 
@@ -73,6 +84,8 @@ class Event:
     intent: Intent = "resume"
     by: By = "user"
     done: bool | None = None
+    question: str | None = None
+    value: str | None = None
 
     def __post_init__(self) -> None:
         check_range("seq", self.seq, 1, SEQ_MAX)
@@ -99,6 +112,16 @@ class Event:
                 raise BadEvent("to_ms: must not lie before from_ms")
         if self.kind == "marked" and self.done is None:
             raise BadEvent("done: missing, marked states done or not done")
+        if self.kind == "answered":
+            self._check_answer()
+
+    def _check_answer(self) -> None:
+        if self.question is None or self.value is None:
+            raise BadEvent("question, value: missing, answered states both")
+        check_name("question", self.question)
+        text = self.value.translate(LINE_BREAKS)
+        if len(text) > VALUE_MAX or not (text.isprintable() or not text):
+            raise BadEvent(f"value: must be at most {VALUE_MAX} printable characters, tabs and line breaks")
 
     @property
     def starts_run(self) -> bool:

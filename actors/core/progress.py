@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from actors.core import changes, contest
 from actors.core.changes import Change
 from actors.core.epochs import Completion, Epochs
-from actors.core.events import Event
+from actors.core.events import REGISTERS, Event
 from actors.core.intervals import Intervals
 from actors.core.item import Item
+from actors.core.quizzes import Action, Answer, Attempt
 from actors.core.run import ADVANCE, AUTO, JUMP_MS, Key, Mark, Run
 from actors.core.stretch import LIVE_MS, Stretch, append
 from actors.core.visit import Visit
@@ -74,7 +75,8 @@ class Progress:
 
     `rev` grows with every visible change. `runs` are those that may still matter, by key; `head` and
     `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs,
-    `quarters` is content by the quarter-hour (since 1970) in which it was played; `folded` counts events.
+    `quarters` is content by the quarter-hour (since 1970) in which it was played; `quiz` is the attempt, if
+    the item is a quiz that was begun; `folded` counts events.
     """
 
     item: str
@@ -89,6 +91,7 @@ class Progress:
     head_key: Key | None = None
     loser_key: Key | None = None
     changes: list[Change] = field(default_factory=list)
+    quiz: Attempt | None = None
     folded: int = 0
 
     @property
@@ -153,6 +156,8 @@ class Progress:
     def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
         """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
         fact = Fact(_within(event, item), when, visit, item, device, rev=max(self.rev + 1, when.rev_floor))
+        if event.kind in REGISTERS:
+            return self._register(fact)
         before = self._visible()
         self.version, self.folded = item.version, self.folded + 1
         run = self._begin(fact) or self.runs.get((device, visit.run))
@@ -165,6 +170,24 @@ class Progress:
         if run is not None and event.kind not in QUIET:
             self._settle(run, fact)
         return before != self._visible()
+
+    def _register(self, fact: Fact) -> bool:
+        """An answer, or the attempt is handed in; the head of the item's content is not concerned."""
+        event, when = fact.event, fact.when
+        attempt = self.quiz or Attempt()
+        by = Action(fact.device, event.seq, when.at_ms, event.base_rev, fact.rev, when.now_ms)
+        if event.kind == "submitted":
+            attempt.submit(by)
+        else:
+            assert event.question is not None and event.value is not None
+            answer = Answer(event.value, by)
+            refusal = attempt.refusal(event.question, answer)
+            if refusal is not None:
+                raise Quarantined(*refusal)
+            attempt.answer(event.question, answer)
+        self.quiz, self.rev = attempt, fact.rev
+        self.version, self.folded = fact.item.version, self.folded + 1
+        return True
 
     def _visible(self) -> tuple[int, int, bool]:
         head = self.head

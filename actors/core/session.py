@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from actors.core.clock import DeviceClock
-from actors.core.events import FLUSHED, Entry, Event, Refused
+from actors.core.events import FLUSHED, REGISTERS, Entry, Event, Refused
 from actors.core.item import Item
 from actors.core.progress import QUIET, Progress, Quarantined, When
 from actors.core.visit import Visit
@@ -196,6 +196,6 @@ class Session:
             self.dirty_items.add(event.item)
         completed = len(progress.completions) > completions
         folded.urgent = folded.urgent or completed or event.kind in FLUSHED
-        if event.starts_run:
+        if event.starts_run or event.kind in REGISTERS:
             device.action_ms = at_ms
         device.keep(visit, event.kind == "closed")

@@ -1,8 +1,8 @@
 """The parts of a session that have no typed column at rest, as plain JSON values, and back again.
 
-`merge` belongs to a progress row: the runs that still matter, passes and epochs, head changes. `visits`
-belongs to a device row: its open visits and what is known of its clocks. Runs, stretches and marks are
-rows of values in the order of their fields, which keeps a checkpoint small.
+`merge` belongs to a progress row: the runs that still matter, passes and epochs, head changes, the attempt
+at a quiz. `visits` belongs to a device row: its open visits and what is known of its clocks. Runs, stretches
+and marks are rows of values in the order of their fields, which keeps a checkpoint small.
 """
 
 from operator import attrgetter
@@ -12,6 +12,7 @@ from actors.core.changes import Change
 from actors.core.epochs import Completion, Epoch, Epochs, Pass, Turn
 from actors.core.intervals import Intervals
 from actors.core.progress import Progress
+from actors.core.quizzes import Action, Answer, Attempt
 from actors.core.run import Key, Mark, Run
 from actors.core.session import Device
 from actors.core.stretch import Stretch
@@ -54,6 +55,7 @@ def merge_state(progress: Progress) -> Json:
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
+        "quiz": _attempt_state(progress.quiz) if progress.quiz else None,
     }
 
 
@@ -64,6 +66,7 @@ def restore_merge(progress: Progress, state: Json) -> None:
     progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
     progress.epochs = Epochs([_epoch_from(epoch) for epoch in state["epochs"]])
     progress.quarters = dict(state["quarters"])
+    progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None
     progress.changes = [
         Change(what, Mark(*by), place_ms, rule, _key(loser))
         for what, by, place_ms, rule, loser in state["changes"]
@@ -129,6 +132,24 @@ def _pass_from(state: Json) -> Pass:
         completion=completion,
         let_go={device: Intervals(spans) for device, spans in state["let_go"].items()},
     )
+
+
+def _attempt_state(attempt: Attempt) -> Json:
+    return {
+        "log": {
+            question: [[answer.value, *answer.by] for answer in answers]
+            for question, answers in attempt.log.items()
+        },
+        "submission": attempt.submission,
+    }
+
+
+def _attempt_from(state: Json) -> Attempt:
+    log = {
+        question: [Answer(value, Action(*by)) for value, *by in answers]
+        for question, answers in state["log"].items()
+    }
+    return Attempt(log, Action(*state["submission"]) if state["submission"] else None)
 
 
 def _run_from(values: list[Any]) -> Run:

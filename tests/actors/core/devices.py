@@ -200,6 +200,12 @@ class Visit:
     def mark(self, at_s: float, done: bool) -> Event:
         return self.act("marked", at_s, done=done)
 
+    def answer(self, at_s: float, question: str, value: str) -> Event:
+        return self.act("answered", at_s, question=question, value=value)
+
+    def submit(self, at_s: float) -> Event:
+        return self.act("submitted", at_s)
+
     def close(self, at_s: float) -> Event:
         return self.tell("closed", at_s)
 

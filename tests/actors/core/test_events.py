@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.events import ACTIONS, POSITION_MAX_MS, SEQ_MAX, BadEvent, Event
+from actors.core.events import ACTIONS, POSITION_MAX_MS, SEQ_MAX, VALUE_MAX, BadEvent, Event
 
 WALL = datetime(2026, 3, 2, 9, tzinfo=UTC)
 EXTREME = [
@@ -100,6 +100,29 @@ def test_f28_names_postgres_cannot_store_are_refused(field: str, name: str) -> N
 def test_marked_states_done_or_not() -> None:
     with pytest.raises(BadEvent, match="done: missing"):
         event(kind="marked")
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"question": "q1"}, "value: missing"),
+        ({"value": "a"}, "question, value: missing"),
+        ({"question": "", "value": "a"}, "question"),
+        ({"question": "a\nb", "value": "a"}, "question"),
+        ({"question": "q1", "value": "x" * (VALUE_MAX + 1)}, "value"),
+        ({"question": "q1", "value": "a\u0000b"}, "value"),
+        ({"question": "q1", "value": "\ud800"}, "value"),
+    ],
+)
+def test_f28_answers_postgres_cannot_store_are_refused(fields: dict[str, str], named: str) -> None:
+    with pytest.raises(BadEvent, match=named):
+        event(kind="answered", **fields)
+
+
+@pytest.mark.parametrize("value", ["", "a", "x" * VALUE_MAX, "first line\r\n\tsecond"])
+def test_an_answer_may_be_empty_long_or_of_several_lines(value: str) -> None:
+    answered = event(kind="answered", question="q1", value=value)
+    assert answered.value == value and not answered.starts_run
 
 
 def test_r10_an_automatic_start_begins_no_run() -> None:
