@@ -1,18 +1,18 @@
 """A lean device: `playhead.v1` on a Sans-I/O protocol inside an asyncio protocol, no task per connection.
 
-What `bench/device.py` does for a few devices, this does for tens of thousands: a journal until `durable`,
-resend after `welcome` and `resync`, heartbeats, reconnects with full jitter. It decodes with `msgpack`.
+What `gateway.client.Device` does for a few devices, this does for tens of thousands, on the same `Protocol`
+and `Journal`: heartbeats, reconnects with full jitter, and a socket that is only an asyncio protocol.
 """
 
 import asyncio
 import logging
 import random
 import time
+import typing
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import cast
 
-import msgpack
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
@@ -20,28 +20,12 @@ from websockets.protocol import CLOSED, OPEN
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-Message = dict[str, Any]
+from gateway.client import Event, Message, Protocol, Stamp
+from gateway.client.protocol import pack
 
 BACKOFF_S = (0.5, 30.0)
-CHUNK_BYTES = 14 * 1024
-"""Journal bytes in one `events` message, below the frame limit of 16 KiB."""
-
-_EVENTS: bytes = msgpack.packb({"type": "events"})[1:] + msgpack.packb("events")
-_packer = msgpack.Packer()
 _log = logging.getLogger("bench.driver")
 _log.setLevel(logging.ERROR)
-
-
-def pack(message: Message) -> bytes:
-    """A message or an event as msgpack."""
-    packed: bytes = _packer.pack(message)
-    return packed
-
-
-def events_message(events: list[bytes]) -> bytes:
-    """An `events` message of events that are packed already."""
-    header: bytes = msgpack.Packer().pack_array_header(len(events))
-    return b"\x82" + _EVENTS + header + b"".join(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +36,11 @@ class Target:
     sources: tuple[str, ...] = ("127.0.0.1",)
 
 
-class Owner(Protocol):
+class Owner(typing.Protocol):
     """What a device needs of whom it belongs to."""
 
-    def hello(self, device: "LeanDevice") -> Message:
-        """The first frame of a connection."""
+    def hello(self, device: "LeanDevice") -> bytes:
+        """The first frame of a connection, packed."""
 
     def hear(self, device: "LeanDevice", message: Message, at_s: float) -> None:
         """A message came, at this monotonic time."""
@@ -76,19 +60,26 @@ class Traffic:
 
 
 class LeanDevice:
-    """One device: its journal, and its connection when it has one. `number` and `index` are the owner's."""
+    """One device: its protocol, and its connection when it has one. `number` and `index` are the owner's."""
 
     __slots__ = (
-        "_owner", "_pause_s", "_socket", "_target", "final", "heard_s", "index", "journal", "number",
-        "stopping", "traffic", "welcomed",
+        "_owner", "_pause_s", "_socket", "_target", "final", "heard_s", "index", "number", "protocol",
+        "stopping", "traffic",
     )  # fmt: skip
 
-    def __init__(self, target: Target, owner: Owner, number: int, index: int, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        target: Target,
+        owner: Owner,
+        number: int,
+        index: int,
+        traffic: Traffic,
+        protocol: Protocol,
+    ) -> None:
         self.number = number
         self.index = index
-        self.journal: dict[int, bytes] = {}
+        self.protocol = protocol
         self.traffic = traffic
-        self.welcomed = False
         self.stopping = False
         self.final = False
         self.heard_s = 0.0
@@ -110,11 +101,11 @@ class LeanDevice:
         except OSError as error:
             self.ended(1006, str(error))
 
-    def record(self, seq: int, event: bytes) -> None:
+    def record(self, stamp: Stamp, event: Event) -> None:
         """Write an event to the journal, and send it if the server knows this device."""
-        self.journal[seq] = event
-        if self.welcomed:
-            self.say(events_message([event]))
+        _, messages = self.protocol.record(stamp, event)
+        for message in messages:
+            self.say(message)
 
     def say(self, message: bytes) -> None:
         """Send a packed message on the present connection; without one it is lost, the journal has it."""
@@ -130,7 +121,7 @@ class LeanDevice:
 
     def look(self, now_s: float, heartbeat_s: float) -> None:
         """Called from time to time: a silent server is asked whether it lives (P6)."""
-        if self.welcomed and now_s - self.heard_s > heartbeat_s:
+        if self.protocol.welcomed and now_s - self.heard_s > heartbeat_s:
             self.say(pack({"type": "ping", "n": 1}))
 
     # The socket speaks.
@@ -138,7 +129,7 @@ class LeanDevice:
     def opened(self, socket: "_Socket") -> None:
         """The handshake is done."""
         self._socket = socket
-        self.say(pack(self._owner.hello(self)))
+        self.say(self._owner.hello(self))
 
     def read(self, data: bytes) -> None:
         """One message."""
@@ -146,27 +137,18 @@ class LeanDevice:
         self.heard_s = now_s
         self.traffic.frames_in += 1
         self.traffic.bytes_in += len(data)
-        message: Message = msgpack.unpackb(data)
-        kind = message["type"]
+        message, replies = self.protocol.hear(data)
+        if message["type"] == "welcome":
+            self._pause_s = BACKOFF_S[0]
         # First the owner: what it judges must not depend on what is resent because of it.
         self._owner.hear(self, message, now_s)
-        if kind == "durable":
-            self._forget(message["seq"])
-        elif kind == "welcome":
-            self.welcomed = True
-            self._pause_s = BACKOFF_S[0]
-            self._forget(message["durable_seq"])
-            self._resend(message["applied_seq"] + 1)
-        elif kind == "resync":
-            self._resend(message["from_seq"])
-        elif kind == "discontinuity":
-            self.say(pack({"type": "pull", "items": message["items"]}))
-        elif kind == "ping":
-            self.say(pack({"type": "pong", "n": message["n"]}))
+        for reply in replies:
+            self.say(reply)
 
     def ended(self, code: int, reason: str) -> None:
         """The connection is gone: come back with full jitter, unless the code is final."""
-        self._socket, self.welcomed = None, False
+        self._socket = None
+        self.protocol.lost()
         self.traffic.closes[code] += 1
         self.final = self.stopping or 4500 <= code < 5000
         self._owner.closed(self, code, reason)
@@ -178,24 +160,6 @@ class LeanDevice:
     async def _again(self) -> None:
         if not self.stopping:
             await self.connect()
-
-    def _forget(self, durable_seq: int) -> None:
-        while self.journal and (oldest := next(iter(self.journal))) <= durable_seq:
-            del self.journal[oldest]
-
-    def _resend(self, from_seq: int) -> None:
-        chunk: list[bytes] = []
-        size = 0
-        for seq, event in self.journal.items():
-            if seq < from_seq:
-                continue
-            if size + len(event) > CHUNK_BYTES:
-                self.say(events_message(chunk))
-                chunk, size = [], 0
-            chunk.append(event)
-            size += len(event)
-        if chunk:
-            self.say(events_message(chunk))
 
 
 class _Socket(asyncio.Protocol):

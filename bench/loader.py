@@ -14,7 +14,6 @@ import uuid
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ import msgpack
 import uvloop
 
 from bench.checker import Faults, Message, Samples, StudentCheck
-from bench.driver import LeanDevice, Target, Traffic, pack
-from bench.plan import SECOND_DEVICE_EVERY, VERSION, Mix, script
+from bench.driver import LeanDevice, Target, Traffic
+from bench.plan import SECOND_DEVICE_EVERY, VERSION, Mix, Script, script
+from gateway.client import Journal, Protocol, Stamp
+from gateway.client.clock import instant
 from gateway.keys import open_keys
 from gateway.tokens import TokenIssuer
 
@@ -38,6 +39,7 @@ LOOK_EVERY_S = 5.0
 HEARTBEAT_S = 20.0
 SETTLE_LOOK_S = 0.5
 PAUSE_MIN_S = 0.002
+KINDS = ("phone", "tv")
 READ_EVERY = 100
 """A loader that is late still reads after so many updates."""
 
@@ -94,7 +96,8 @@ class Loader:
             found = script(self.mix, number)
             self.checks[number] = StudentCheck(self.mix, found, self.faults, self.samples)
             self.devices[number] = [
-                LeanDevice(target, self, number, index, self.traffic) for index in range(len(found.devices))
+                LeanDevice(target, self, number, index, self.traffic, _protocol(found, index))
+                for index in range(len(found.devices))
             ]
 
     @property
@@ -169,29 +172,22 @@ class Loader:
         now_s = time.monotonic()
         self.late.append(now_s - due_s)
         self.updates += 1
-        seq = check.sent(step, now_s)
+        check.sent(step, now_s)
         event = {
-            "seq": seq,
             "session": f"visit-{said.device}",
             "item": check.script.item,
             "version": VERSION,
             "base_rev": self._base_revs[device],
             "kind": said.kind,
-            **self._stamp(due_s),
         }
         if said.kind == "played":
             event |= {"from_ms": said.from_ms, "to_ms": said.place_ms}
         elif said.place_ms >= 0:
             event["position_ms"] = said.place_ms
-        device.record(seq, pack(event))
+        device.record(self._stamp(due_s), event)
 
-    def _stamp(self, at_s: float) -> Message:
-        wall = datetime.fromtimestamp(at_s + self._wall_offset_s, UTC).isoformat(timespec="milliseconds")
-        return {
-            "wall": wall.replace("+00:00", "Z"),
-            "mono_ms": round(at_s * 1000),
-            "boot": self._boot,
-        }
+    def _stamp(self, at_s: float) -> Stamp:
+        return Stamp(instant(round((at_s + self._wall_offset_s) * 1000)), round(at_s * 1000), self._boot)
 
     def _fault(self, device: LeanDevice, what: str) -> None:
         check = self.checks[device.number]
@@ -201,16 +197,11 @@ class Loader:
 
     # Devices speak.
 
-    def hello(self, device: LeanDevice) -> Message:
+    def hello(self, device: LeanDevice) -> bytes:
         """The first frame: a token of the student's own."""
         told = self.checks[device.number].script
-        kind = ("phone", "tv")[device.index]
-        return {
-            "type": "hello",
-            "device": {"id": told.devices[device.index], "kind": kind, "name": kind.title()},
-            "clock": self._stamp(time.monotonic()),
-            "token": self._issuer.issue("access", told.student, lifetime_s=TOKEN_S),
-        }
+        token = self._issuer.issue("access", told.student, lifetime_s=TOKEN_S)
+        return device.protocol.hello(self._stamp(time.monotonic()), token=token)
 
     def hear(self, device: LeanDevice, message: Message, at_s: float) -> None:
         """Judge a message; after `welcome` ask for the head, as before every play."""
@@ -218,7 +209,7 @@ class Loader:
         check.hear(device.index, message, at_s)
         kind = message["type"]
         if kind == "welcome":
-            device.say(pack({"type": "pull", "items": [check.script.item]}))
+            device.say(device.protocol.pull(check.script.item))
         elif kind == "head" and (greeted := self._waiting.get(device)) is not None and not greeted.done():
             greeted.set_result(None)
 
@@ -248,6 +239,11 @@ class Loader:
                 "durable_flushed": self.samples.durable_flushed.tobytes(),
             },
         }
+
+
+def _protocol(told: Script, index: int) -> Protocol:
+    kind = KINDS[index]
+    return Protocol(Journal(told.student, told.devices[index]), kind, kind.title())
 
 
 def _write(path: Path, loader: Loader) -> None:

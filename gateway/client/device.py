@@ -25,9 +25,6 @@ BACKOFF_S = (0.5, 30.0)
 
 OPEN_S = 10.0
 SEND_S = 10.0
-HEARTBEAT_S = 20.0
-"""Until `welcome` has announced the server's own."""
-
 MESSAGES_MAX = 200
 
 Token = Callable[[], str] | Callable[[], Awaitable[str]]
@@ -199,20 +196,28 @@ class Device:
         async with connect(
             self.url, subprotocols=[SUBPROTOCOL], compression=None, open_timeout=OPEN_S, ping_interval=None
         ) as socket:
+            with contextlib.suppress(ConnectionClosed):
+                await self._converse(socket, token)
+        return self._closed(socket.close_code or 1006, socket.close_reason or "")
+
+    async def _converse(self, socket: ClientConnection, token: str) -> None:
+        """Say hello, then hear until the end. Raises `ConnectionClosed`, `TimeoutError`, `Sealed`."""
+        beats: asyncio.Task[None] | None = None
+        try:
+            await socket.send(self.protocol.hello(self.clock.stamp(), token=token))
+            self._socket = socket
+            async with asyncio.timeout(OPEN_S):
+                while not self.online:
+                    await self._hear(await socket.recv(decode=False))
             beats = asyncio.create_task(self._heartbeats(socket))
-            try:
-                await socket.send(self.protocol.hello(self.clock.stamp(), token=token))
-                async for frame in socket:
-                    self._socket = socket
-                    await self._hear(frame if isinstance(frame, bytes) else frame.encode())
-            except ConnectionClosed:
-                pass
-            finally:
-                self._socket = None
-                self.protocol.lost()
+            while True:
+                await self._hear(await socket.recv(decode=False))
+        finally:
+            self._socket = None
+            self.protocol.lost()
+            if beats is not None:
                 beats.cancel()
                 await asyncio.gather(beats, return_exceptions=True)
-        return self._closed(socket.close_code or 1006, socket.close_reason or "")
 
     def _closed(self, code: int, reason: str) -> float:
         self.closes.append(code)
@@ -225,10 +230,9 @@ class Device:
 
     async def _heartbeats(self, socket: ClientConnection) -> None:
         """P6: after a silence of one heartbeat ask, after two give up."""
-        self._heard_s = time.monotonic()
         asked = 0
         while True:
-            beat_s = self.protocol.limits.get("heartbeat_ms", HEARTBEAT_S * 1000) / 1000
+            beat_s = self.protocol.limits["heartbeat_ms"] / 1000
             silent_s = time.monotonic() - self._heard_s
             if silent_s >= 2 * beat_s:
                 await socket.close(1001, "silence")

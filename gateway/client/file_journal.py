@@ -6,7 +6,7 @@ number alone for a durable watermark. A record cut short by a crash is the last 
 
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import msgpack
 
@@ -35,6 +35,12 @@ class FileJournal(Journal):
         self._needed_bytes = 0
         self._load()
         self._file, self._written_bytes = self._rewritten()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def put(self, seq: int, packed: bytes) -> None:
         """Write an entry to disk, then to memory."""

@@ -11,11 +11,15 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from bench import driver
-from bench.driver import LeanDevice, Message, Target, Traffic, pack
+from bench.driver import LeanDevice, Target, Traffic
 from bench.loader import Orders
 from bench.plan import Mix
+from gateway.client import Journal, Message, Protocol, Stamp
+from gateway.client.protocol import pack
 
 WAIT_S = 10.0
+STAMP = Stamp("2026-03-02T19:00:00.000Z", 1_000, "boot-1")
+LIMITS = {"frame_bytes": 16 * 1024, "events_per_message": 500, "heartbeat_ms": 20_000}
 
 
 class Owner:
@@ -26,8 +30,8 @@ class Owner:
         self.closes: list[int] = []
         self.changed = asyncio.Event()
 
-    def hello(self, device: LeanDevice) -> Message:
-        return {"type": "hello", "device": {"id": f"d{device.index}"}}
+    def hello(self, device: LeanDevice) -> bytes:
+        return device.protocol.hello(STAMP, token="a token")
 
     def hear(self, device: LeanDevice, message: Message, at_s: float) -> None:
         self.heard.append(message)
@@ -53,7 +57,9 @@ async def peer(
     async with serve(script, "127.0.0.1", 0, subprotocols=[protocol], compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         owner = Owner()
-        device = LeanDevice(Target(f"ws://127.0.0.1:{port}/v1/socket"), owner, 0, 0, Traffic())
+        device = LeanDevice(
+            Target(f"ws://127.0.0.1:{port}/v1/socket"), owner, 0, 0, Traffic(), Protocol(Journal("ada", "d0"))
+        )
         await device.connect()
         yield owner, device
         device.stop()
@@ -66,7 +72,8 @@ async def said(socket: ServerConnection) -> Message:
 
 
 def welcome(applied: int = 0, durable: int = 0) -> bytes:
-    return pack({"type": "welcome", "applied_seq": applied, "durable_seq": durable})
+    marks = {"applied_seq": applied, "durable_seq": durable, "epoch": 1}
+    return pack({"type": "welcome", "student": "ada", "limits": LIMITS, **marks})
 
 
 def seqs(message: Message) -> list[int]:
@@ -74,8 +81,8 @@ def seqs(message: Message) -> list[int]:
     return [event["seq"] for event in message["events"]]
 
 
-def event(seq: int, **fields: Any) -> bytes:
-    return pack({"seq": seq, **fields})
+def event(**fields: Any) -> Message:
+    return {"kind": "played", **fields}
 
 
 async def test_p21_after_welcome_it_resends_what_is_not_applied_and_forgets_what_is_durable() -> None:
@@ -93,11 +100,11 @@ async def test_p21_after_welcome_it_resends_what_is_not_applied_and_forgets_what
 
     waiting = asyncio.Event()
     async with peer(script) as (owner, device):
-        for seq in range(1, 6):
-            device.record(seq, event(seq))
+        for _ in range(5):
+            device.record(STAMP, event())
         waiting.set()
         await owner.until(lambda: len(owner.heard) == 3)
-        await asyncio.wait_for(_until(lambda: not device.journal), WAIT_S)
+        await asyncio.wait_for(_until(lambda: not len(device.protocol.journal)), WAIT_S)
         assert got == [[4, 5], [3, 4, 5]]
 
 
@@ -123,8 +130,8 @@ async def test_p4_a_long_journal_goes_up_in_frames_below_the_limit() -> None:
 
     waiting = asyncio.Event()
     async with peer(script) as (owner, device):
-        for seq in range(1, 101):
-            device.record(seq, event(seq, padding="x" * 400))
+        for _ in range(100):
+            device.record(STAMP, event(padding="x" * 400))
         waiting.set()
         await owner.until(lambda: len(owner.heard) == 2)
         assert got == list(range(1, 101))
@@ -167,7 +174,7 @@ async def test_it_comes_back_after_a_close_that_says_so(monkeypatch: pytest.Monk
 
     async with peer(script) as (owner, device):
         device._pause_s = driver.BACKOFF_S[0]
-        device.record(1, event(1))
+        device.record(STAMP, event())
         await owner.until(lambda: owner.heard[-1:] == [{"type": "durable", "seq": 1}])
         assert visits == [[1], [1]]
         assert owner.closes == [4000] and not device.final

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from bench.meter import OTHER, Meter
 
 BURN_S = 0.3
+TICKS_S = 0.05
+"""The kernel counts CPU time of processes in whole ticks of 10 ms."""
 BURN = f"""
 import time
 while time.process_time() < {BURN_S}: pass
@@ -44,7 +46,7 @@ def test_descendants_belong_to_the_named_process_above_them() -> None:
         assert list(groups.values()).count("shards") == 2
         assert groups[process.pid] == "shards"
         spent = meter.read().cpu_s["shards"]
-        assert spent >= 2 * BURN_S
+        assert spent >= 2 * BURN_S - TICKS_S
         assert meter.memory_bytes()["shards"] > 2_000_000
 
 

@@ -1,0 +1,134 @@
+"""The asyncio device over a real socket: stays connected, comes back, gives up only when told to."""
+
+import asyncio
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from gateway.client import ClosedForGood, Device, Sealed, Visit
+from gateway.client import device as module
+from tests.gateway.client.peer import WAIT_S, head, pack, peer, said, seqs, welcome
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_S", (0.01, 0.05))
+
+
+def kiosk(url: str, **options: object) -> Device:
+    async def token() -> str:
+        return "a token"
+
+    return Device(url, "ada", "kiosk", token=token, **options)  # type: ignore[arg-type]
+
+
+async def test_p21_it_comes_back_and_sends_again_what_is_not_durable() -> None:
+    got: list[list[int]] = []
+
+    async def script(socket: ServerConnection) -> None:
+        assert (await said(socket))["token"] == "a token"
+        await socket.send(welcome())
+        got.append(seqs(await said(socket)))
+        if len(got) == 1:
+            await socket.close(4000, '{"code": "drain", "retry_after_ms": 1}')
+        else:
+            await socket.send(pack(type="durable", seq=1))
+            await socket.wait_closed()
+
+    async with peer(script) as url, kiosk(url) as device:
+        await device.record("closed", "lec", "visit")
+        await device.until_durable(WAIT_S)
+        assert got == [[1], [1]] and device.closes == [4000]
+
+
+async def test_it_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = kiosk("ws://127.0.0.1:9/v1/socket")
+    assert device._closed(4004, '{"code": "overload", "retry_after_ms": 2500}') == 2.5
+    assert device._closed(1006, "") == device._closed(4000, "[1]") == 0.0
+
+
+async def test_a_final_close_ends_it_and_says_why() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.close(4500, '{"code": "auth"}')
+
+    async with peer(script) as url:
+        device = kiosk(url)
+        with pytest.raises(ClosedForGood, match="4500") as raised:
+            await device.start(WAIT_S)
+        assert raised.value.code == 4500 and device.closes == [4500]
+        await device.stop()
+
+
+async def test_r9_a_token_of_another_student_delivers_nothing() -> None:
+    heard: list[object] = []
+
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome(student="bob"))
+        async for message in socket:
+            heard.append(message)
+
+    async with peer(script) as url:
+        device = kiosk(url)
+        await device.record("closed", "lec", "visit")
+        with pytest.raises(Sealed):
+            await device.start(WAIT_S)
+        await device.stop()
+        assert heard == [] and len(device.journal) == 1
+
+
+async def test_p6_a_silent_server_is_asked_and_then_left() -> None:
+    pings: list[str] = []
+
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome(heartbeat_ms=60))
+        async for message in socket:
+            assert isinstance(message, bytes)
+            pings.append("ping" if b"ping" in message else "other")
+
+    async with peer(script) as url, kiosk(url) as device:
+        await device.until(lambda: bool(device.closes), WAIT_S)
+        assert pings and set(pings) == {"ping"} and device.closes[0] == 1001
+
+
+async def test_pull_waits_for_the_answer_and_not_for_what_is_known() -> None:
+    asked = asyncio.Event()
+
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome())
+        await socket.send(head(rev=1, position_ms=1))
+        assert (await said(socket))["type"] == "pull"
+        asked.set()
+        await socket.send(head(rev=2, position_ms=2))
+        await socket.wait_closed()
+
+    async with peer(script) as url, kiosk(url) as device:
+        await device.until(lambda: "lec" in device.heads, WAIT_S)
+        assert (await device.pull("lec", WAIT_S))["position_ms"] == 2 and asked.is_set()
+
+
+async def test_a_visit_seals_into_its_play_what_the_device_had_seen_when_the_run_began() -> None:
+    said_events: list[dict[str, object]] = []
+
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome())
+        await socket.send(head(rev=5))
+        while len(said_events) < 4:
+            said_events.extend((await said(socket))["events"])
+            if len(said_events) == 2:
+                await socket.send(head(rev=9))
+        await socket.wait_closed()
+
+    async with peer(script) as url, kiosk(url) as device:
+        await device.until(lambda: device.protocol.rev("lec") == 5, WAIT_S)
+        async with Visit(device, "lec", "v2") as visit:
+            await visit.play(1_000)
+            await device.until(lambda: device.protocol.rev("lec") == 9, WAIT_S)
+            await visit.played(1_000, 11_000)
+            await visit.mark(True)
+        assert [event["base_rev"] for event in device.journal] == [5, 5, 5, 9, 9]
+        assert {event["version"] for event in device.journal} == {"v2"}
