@@ -3,6 +3,8 @@
 import { SignInNeeded } from "../client/index.js";
 import { namespace, recall, remember } from "./place.js";
 
+const SIGN_IN_KEY = `${namespace}:sign-in`;
+
 const DEADLINE_MS = 15_000;
 
 /** Renewed this long before the access token ends. */
@@ -20,7 +22,7 @@ export class ApiError extends Error {
 }
 
 export class Api {
-  #session = JSON.parse(recall(`${namespace}:sign-in`) ?? "null");
+  #session = JSON.parse(recall(SIGN_IN_KEY) ?? "null");
   #refreshing = null;
 
   /** Who is signed in: `{id, name}` or null. */
@@ -36,7 +38,16 @@ export class Api {
   /** Forgets the tokens; journals stay, sealed to their student (R9). */
   signOut() {
     this.#session = null;
-    remember(`${namespace}:sign-in`, null);
+    remember(SIGN_IN_KEY, null);
+  }
+
+  /** Takes what another tab did to the sign-in, and tells who is signed in now: `{id, name}` or null. */
+  followOtherTabs(changed) {
+    window.addEventListener("storage", ({ key, newValue }) => {
+      if (key !== SIGN_IN_KEY) return;
+      this.#session = JSON.parse(newValue ?? "null");
+      changed(this.student);
+    });
   }
 
   /** A one-time ticket for the socket, as `connect` wants it. */
@@ -57,6 +68,18 @@ export class Api {
   course = (id) => this.#signed("GET", `/v1/courses/${encodeURIComponent(id)}`);
   item = (id) => this.#signed("GET", `/v1/items/${encodeURIComponent(id)}`);
   media = (id) => this.#signed("GET", `/v1/items/${encodeURIComponent(id)}/media`);
+
+  /** Changes of an item's head, newest first: `{item, changes, next}`. */
+  history(id, { before = null, limit = 20 } = {}) {
+    const from = before === null ? "" : `&before=${before}`;
+    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/history?limit=${limit}${from}`);
+  }
+
+  /** Why the head of an item is where it is, or was at `at` (a UTC instant). */
+  explain(id, at = null) {
+    const when = at === null ? "" : `?at=${encodeURIComponent(at)}`;
+    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/explain${when}`);
+  }
 
   async #signed(method, path, body) {
     if (!this.#session) throw new SignInNeeded("Nobody is signed in.");
@@ -88,7 +111,7 @@ export class Api {
 
   #keep({ access_token, refresh_token, expires_in_s, student }) {
     this.#session = { access_token, refresh_token, student, ends_ms: Date.now() + expires_in_s * 1000 };
-    remember(`${namespace}:sign-in`, JSON.stringify(this.#session));
+    remember(SIGN_IN_KEY, JSON.stringify(this.#session));
   }
 
   async #call(method, path, { body, token } = {}) {

@@ -2,7 +2,7 @@
 
 import { SignInNeeded, connect } from "../client/index.js";
 import { Api } from "./api.js";
-import { Frame } from "./frame.js";
+import { Frame, tellAround } from "./frame.js";
 import { h } from "./element.js";
 import { shell } from "./shell.js";
 import { deviceKind, frame, namespace } from "./place.js";
@@ -33,7 +33,14 @@ async function start() {
   document.documentElement.dataset.frame = frame ?? "none";
   window.addEventListener("hashchange", () => void route());
   const problem = await signInFromAddress();
-  if (!api.student) return showSignIn(problem);
+  api.followOtherTabs(otherTab);
+  if (problem && frame) tellAround("sign-in", problem);
+  if (problem) return showSignIn({ problem: problem.text, back: api.student && (() => void begin(kind)) });
+  if (!api.student) return showSignIn();
+  await begin(kind);
+}
+
+async function begin(kind) {
   await connectAs(kind);
   await route();
 }
@@ -47,15 +54,24 @@ async function signInFromAddress() {
     await api.signIn(code);
     return null;
   } catch (error) {
-    return error.status === 401 ? "This sign-in link has run out." : error.message;
+    const useless = error.status >= 400 && error.status < 500;
+    return { text: useless ? "It has run out, or a part of it is missing." : error.message, useless };
   }
+}
+
+/** Another tab signed out, or signed somebody else in: this one must not go on as before. */
+function otherTab(student) {
+  if (student === null) return void signOut("You signed out in another tab.");
+  if (student.id !== client?.student) return location.reload();
+  if (client.status === "refused") client.start();
 }
 
 async function connectAs(kind) {
   client = await connect({ student: api.student.id, tickets: api.tickets, device: { kind }, namespace });
   window.playhead.client = client;
   document.documentElement.dataset.device = client.device.kind;
-  client.on("status", ({ status, reason }) => status === "refused" && reason?.name === "auth" && showSignIn());
+  // A lecture that plays is left alone: its state line offers to sign in, and its journal goes on.
+  client.on("status", ({ status, reason }) => status === "refused" && reason?.name === "auth" && !window.playhead.player && showSignIn());
   if (frame) new Frame(client, () => window.playhead.player);
 }
 
@@ -63,9 +79,9 @@ async function route() {
   if (location.hash.startsWith("#sign-in=")) return location.reload();
   if (!client) return;
   const mine = (turn += 1);
-  const context = { api, client, frame, go, still: () => mine === turn, playerChanged };
+  const context = { api, client, frame, go, signIn: () => showSignIn(), still: () => mine === turn, playerChanged };
   const [view, name] = match(context);
-  const page = shell({ student: api.student, client, signOut, bare: name === "watch" && isTelevision() });
+  const page = shell({ student: api.student, client, signOut: () => void signOut(), bare: name === "watch" && isTelevision() });
   leave();
   root.replaceChildren(page.element);
   try {
@@ -114,17 +130,19 @@ function go(hash) {
   location.hash = hash;
 }
 
-async function signOut() {
+async function signOut(why = null) {
+  turn += 1;
   leave();
   await client?.close();
   api.signOut();
   client = null;
   window.playhead.client = null;
-  showSignIn();
+  showSignIn({ why });
 }
 
-function showSignIn(problem = null) {
+/** `problem`: what was wrong with a link; `why` nobody is signed in any more; `back` for who still is. */
+function showSignIn({ problem = null, why = null, back = null } = {}) {
   turn += 1;
   leave();
-  root.replaceChildren(h("div", { class: "shell" }, signInView(problem)));
+  root.replaceChildren(h("div", { class: "shell" }, signInView({ problem, why, name: api.student?.name, back })));
 }

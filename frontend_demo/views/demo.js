@@ -66,7 +66,15 @@ function header() {
   );
 }
 
-function noCode() {
+/** The code of the link is of no use: said once, here, and forgotten, so that a reload does not try it again. */
+function linkFailed({ text, useless }) {
+  window.removeEventListener("message", hear);
+  if (useless) sessionStorage.removeItem(CODE_KEY);
+  sets.clear();
+  document.getElementById("demo").replaceChildren(noCode(text));
+}
+
+function noCode(problem = null) {
   const field = h("input", { class: "paste", type: "text", placeholder: "http://…/#sign-in=…", "aria-label": "Sign-in link", spellcheck: "false", autocomplete: "off" });
   const form = h("form", { class: "paste-form" }, field, h("button", { class: "button", type: "submit" }, "Open"));
   form.addEventListener("submit", (event) => {
@@ -80,7 +88,8 @@ function noCode() {
     "main",
     { class: "notice" },
     mark(),
-    h("h1", {}, "Three devices, one playhead"),
+    h("h1", {}, problem ? "That link did not work" : "Three devices, one playhead"),
+    problem ? h("p", { role: "alert", data: { testid: "link-problem" } }, problem) : null,
     h("p", {}, "Paste one of the sign-in links that ", h("code", {}, "playhead demo"), " printed."),
     form,
   );
@@ -115,10 +124,14 @@ function factsOf(device, target) {
   const saved = h("span", { class: "facts__saved", data: { testid: `demo-saved-${device.id}` } });
   const link = h("button", { class: "facts__link", type: "button", "aria-pressed": "false", data: { testid: `demo-cut-${device.id}` } }, icon("cut"), h("span", {}, "Cut link"));
   let cut = false;
-  link.addEventListener("click", () => {
-    cut = !cut;
+  let was_cut = false;
+  const drawLink = (on) => {
+    cut = on;
     link.setAttribute("aria-pressed", String(cut));
     say(link.lastElementChild, cut ? "Reconnect" : "Cut link");
+  };
+  link.addEventListener("click", () => {
+    drawLink(!cut);
     target()?.postMessage({ to: "playhead-frame", kind: "cut", on: cut }, location.origin);
   });
   const element = h(
@@ -130,6 +143,9 @@ function factsOf(device, target) {
     link,
   );
   const update = (state) => {
+    // "Try now" in the frame brings the link back as well.
+    if (was_cut && !state.cut) drawLink(false);
+    was_cut = state.cut;
     say(place, state.position_ms === null ? "–:––" : clock(state.position_ms));
     show(holds, state.mine);
     say(doing, PHASES[state.phase] ?? state.phase);
@@ -172,6 +188,7 @@ function hear({ origin, data, source }) {
   if (origin !== location.origin || data?.from !== "playhead-frame") return;
   const set = sets.get(data.frame);
   if (!set || set.frame.contentWindow !== source) return;
+  if (data.kind === "sign-in") return linkFailed(data);
   if (data.kind === "wire") return set.log.add(data.line);
   if (data.kind !== "state") return;
   set.facts.update(data);

@@ -5,15 +5,21 @@ import { savedness } from "./state_line.js";
 
 const WATCHED = new Set(["welcome", "events", "applied", "durable", "rejected", "head", "resync", "discontinuity"]);
 
+/** Tells the page around this frame; nobody listens when there is none. */
+export function tellAround(kind, detail) {
+  window.parent.postMessage({ from: "playhead-frame", frame, kind, ...detail }, location.origin);
+}
+
 export class Frame {
   #client;
   #player;
+  #cut = false;
 
   /** @param {import("../client/index.js").Client} client @param {() => any} player */
   constructor(client, player) {
     this.#client = client;
     this.#player = player;
-    client.on("wire", (line) => WATCHED.has(line.type) && this.#tell("wire", { line }));
+    client.on("wire", (line) => WATCHED.has(line.type) && tellAround("wire", { line }));
     for (const name of ["status", "saving", "saved", "head"]) client.on(name, () => this.#report());
     setInterval(() => this.#report(), 200);
     window.addEventListener("message", (event) => this.#obey(event));
@@ -23,7 +29,14 @@ export class Frame {
     if (origin !== location.origin || source !== window.parent) return;
     if (data?.to !== "playhead-frame") return;
     if (data.kind === "sound") this.#sound(data.on);
-    if (data.kind === "cut") data.on ? this.#client.cut() : this.#client.start();
+    if (data.kind === "cut") this.#link(data.on);
+  }
+
+  #link(cut) {
+    if (cut) this.#client.cut();
+    else this.#client.start();
+    this.#cut = cut;
+    this.#report();
   }
 
   #sound(on) {
@@ -34,7 +47,9 @@ export class Frame {
   #report() {
     const player = this.#player();
     const head = player?.head ?? null;
-    this.#tell("state", {
+    // Whoever presses "Try now" in here has mended the link that was cut from outside.
+    this.#cut &&= this.#client.status === "offline";
+    tellAround("state", {
       position_ms: player?.position_ms ?? null,
       duration_ms: player?.duration_ms ?? 0,
       phase: player?.phase ?? "away",
@@ -42,11 +57,8 @@ export class Frame {
       rev: head?.rev ?? 0,
       rule: head?.rule ?? "",
       status: this.#client.status,
+      cut: this.#cut,
       saved: savedness(this.#client, player),
     });
-  }
-
-  #tell(kind, detail) {
-    window.parent.postMessage({ from: "playhead-frame", frame, kind, ...detail }, location.origin);
   }
 }

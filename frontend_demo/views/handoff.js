@@ -1,26 +1,29 @@
-/** Owns what one device says about the others: who plays now, and the other place on offer (R4, R10). */
+/** Owns what one device says about the others: who plays now, and who is about to (R10). */
 
-import { deviceIcon, h, icon, say, show } from "./element.js";
+import { deviceIcon, h, say, show } from "./element.js";
 import { clock } from "./format.js";
 
-/** @returns {{card: HTMLElement, chip: HTMLElement, update: () => void}} */
+/** A hint that nothing followed is forgotten after this long. */
+const NEARBY_MS = 8_000;
+
+/** @returns {{card: HTMLElement, hint: HTMLElement, update: () => void, close: () => void}} */
 export function handoff({ player, client, press }) {
   const live = liveCard(press);
-  const offer = offerChip(player);
+  const near = nearbyHint({ player, client });
   const update = () => {
     live.update(player);
-    offer.update(player.head?.candidate ?? null);
+    near.update();
   };
-  return { card: live.element, chip: offer.element, update };
+  return { card: live.element, hint: near.element, update, close: near.close };
 }
 
-/** In the middle of a picture at rest: the other device, where it is, and the way to take over. */
+/** Beside a picture at rest: the other device, where it is, and the way to take over. */
 function liveCard(press) {
   const symbol = h("span", { class: "handoff__icon" });
   const name = h("span", { data: { testid: "baton" } });
   const place = h("span", { class: "handoff__place" });
   const take = h("button", { class: "button", type: "button", data: { testid: "continue-here" }, on: { click: press.continueHere } }, "Continue here");
-  const element = h("div", { class: "handoff", hidden: true }, symbol, h("p", {}, name, place), take);
+  const element = h("div", { class: "handoff", role: "group", "aria-label": "Another device plays", hidden: true }, symbol, h("p", {}, name, place), take);
   let kind = null;
   const update = (player) => {
     const elsewhere = player.elsewhere;
@@ -34,21 +37,27 @@ function liveCard(press) {
   return { element, update };
 }
 
-/** A second place, kept from a run that lost: go there, or let it be. */
-function offerChip(player) {
+/** A light word before the head says so: another player has just started. It moves nothing. */
+function nearbyHint({ player, client }) {
+  const symbol = h("span", { class: "nearby__icon" });
   const text = h("span", {});
-  const go = h("button", { class: "chip__go", type: "button", data: { testid: "candidate-go" } }, "Go there");
-  const close = h("button", { class: "chip__close", type: "button", "aria-label": "Dismiss" }, "×");
-  const element = h("div", { class: "chip", hidden: true, data: { testid: "candidate" } }, icon("undo"), text, go, close);
-  let offered = null;
-  let dismissed = null;
-  const update = (candidate) => {
-    offered = candidate;
-    const visible = Boolean(candidate) && dismissed !== candidate.at_ms;
-    show(element, visible);
-    if (visible) say(text, `You were at ${clock(candidate.position_ms)} on ${candidate.device_name || "another device"}`);
+  const element = h("p", { class: "chip chip--nearby", role: "status", hidden: true, data: { testid: "nearby" } }, symbol, text);
+  let heard = null;
+  let timer = null;
+  const update = () => show(element, heard !== null && player.elsewhere?.device !== heard.device);
+  const forget = () => {
+    heard = null;
+    update();
   };
-  go.addEventListener("click", () => player.choose(offered.position_ms));
-  close.addEventListener("click", () => ((dismissed = offered.at_ms), update(offered)));
-  return { element, update };
+  const off = client.on("nearby", ({ item, device, device_name, device_kind, state }) => {
+    if (item !== player.item || device === client.device.id) return;
+    clearTimeout(timer);
+    if (state !== "playing") return forget();
+    heard = { device };
+    symbol.replaceChildren(deviceIcon(device_kind));
+    say(text, `${device_name || "Another device"} is starting to play`);
+    timer = setTimeout(forget, NEARBY_MS);
+    update();
+  });
+  return { element, update, close: () => (clearTimeout(timer), off()) };
 }

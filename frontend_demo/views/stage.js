@@ -1,11 +1,18 @@
 /** Owns the stage: the video with its controls, and everything that is said on top of it. */
 
+import { Changes } from "./changes.js";
 import { Media } from "./media.js";
+import { actions } from "./actions.js";
+import { candidateChip, peekChip } from "./offers.js";
 import { controls } from "./controls.js";
-import { handoff } from "./handoff.js";
 import { deviceIcon, h, icon, say, show } from "./element.js";
-import { clock, length } from "./format.js";
+import { clock } from "./format.js";
+import { dock } from "./dock.js";
+import { handoff } from "./handoff.js";
+import { historyPanel } from "./history.js";
 import { stateLine } from "./state_line.js";
+import { toastBox } from "./toast.js";
+import { undoing } from "./undo.js";
 
 /** Controls step aside after this long without a pointer or a key while it plays. */
 const QUIET_MS = 2_800;
@@ -13,57 +20,65 @@ const QUIET_MS = 2_800;
 /** A wait shorter than this shows no spinner. */
 const SPINNER_MS = 350;
 
-/** How long a passing word (who took over, where it went on) stays. */
-const TOAST_MS = 7_000;
-
 /**
- * @returns {{element: HTMLElement, stateLine: HTMLElement, actions: HTMLElement, close: () => void}}
+ * The stage of one item, and what stands around it.
+ * @returns {{element: HTMLElement, dock: HTMLElement, line: {element: HTMLElement, notes: HTMLElement},
+ *            actions: HTMLElement, history: HTMLElement, close: () => void}}
  */
-export function stage({ video, player, client, item, course, frame, api, next }) {
-  const offs = [];
+export function stage({ video, player, client, item, course, frame, api, next, bookmark_ms, signIn }) {
   const trouble = troubleBox(() => media.again());
   const media = new Media(video, () => api.media(item.id), trouble.say);
   const press = { toggle: () => void toggle(player, media), continueHere: () => void takeOver(player, media) };
   const toast = toastBox();
   const bar = controls({ video, player, client, item, press });
   const hand = handoff({ player, client, press });
+  const offers = [peekChip(player, bookmark_ms), candidateChip(player)];
   const big = bigButton(player, press);
   const spinner = h("span", { class: "stage__spinner", "aria-hidden": "true" });
+  const said = h("div", { class: "stage__said" });
   const element = h(
     "section",
     { class: "stage", "aria-label": `Player: ${item.title}`, data: { testid: "player", phase: player.phase } },
     video,
     spinner,
-    h("div", { class: "stage__top" }, h("p", { class: "stage__title" }, h("span", {}, course.title), item.title), hand.chip),
+    h("div", { class: "stage__top" }, h("p", { class: "stage__title" }, h("span", {}, course.title), item.title), said),
     bar.element,
     big.element,
-    hand.card,
-    toast.element,
     trouble.element,
   );
+  const docked = dock(element, [[toast.element, element], ...[hand.hint, ...offers.map((offer) => offer.element)].map((notice) => [notice, said]), [hand.card, element]]);
   bar.fullscreenOf(element);
   if (frame) video.muted = true;
-  offs.push(quiet(element, player), spin(spinner, element, player), keys(element, bar.keys));
-  offs.push(whenOutdated(player, client, toast), whenTaken(player, toast), whenHanded(player, toast), whenEnded(player, video, toast, next));
+  const around = surroundings({ player, client, api, item, toast, signIn });
   const update = () => {
     element.dataset.phase = player.phase;
-    bar.update();
-    hand.update();
-    big.update();
+    for (const part of [bar, hand, big, ...offers]) part.update();
   };
-  offs.push(player.on("change", update));
-  const timer = setInterval(update, 250);
-  const line = stateLine(client, player);
+  const offs = [
+    quiet(element, player), spin(spinner, element, player), keys(element, bar.keys),
+    whenOutdated(player, client, toast), whenTaken(player, toast), whenHanded(player, toast), whenEnded(player, video, toast, next),
+    player.on("change", update), every(250, update),
+    docked.close, hand.close, around.close, toast.close, () => media.close(),
+  ];
   update();
   void media.load();
-  const close = () => {
-    clearInterval(timer);
-    offs.forEach((off) => off());
-    line.close();
-    toast.close();
-    media.close();
-  };
-  return { element, stateLine: line.element, actions: actions(player, client, toast), close };
+  const close = () => offs.forEach((off) => off());
+  return { element, dock: docked.element, ...around, close };
+}
+
+/** What stands under the picture: how safe the minutes are, what can be done, and how it came to this place. */
+function surroundings({ player, client, api, item, toast, signIn }) {
+  const changes = new Changes(api, item.id);
+  const undo = undoing({ player, client, toast, changes });
+  const history = historyPanel({ player, client, changes, item, undo });
+  const line = stateLine(client, player, { signIn });
+  const close = () => [undo, history, line].forEach((part) => part.close());
+  return { line, actions: actions({ player, history, undo }), history: history.element, close };
+}
+
+function every(ms, act) {
+  const timer = setInterval(act, ms);
+  return () => clearInterval(timer);
 }
 
 /** Play beside a card that says "Playing on Laptop" means: here, from now on. Two would play at once else. */
@@ -135,19 +150,6 @@ function troubleBox(again) {
   return { element, say: tell };
 }
 
-function toastBox() {
-  const element = h("div", { class: "stage__toast", role: "status", hidden: true });
-  let timer = null;
-  const close = () => (clearTimeout(timer), show(element, false));
-  const tell = (content, { stays = false } = {}) => {
-    element.replaceChildren(...content);
-    show(element, true);
-    clearTimeout(timer);
-    if (!stays) timer = setTimeout(close, TOAST_MS);
-  };
-  return { element, say: tell, close };
-}
-
 function whenTaken(player, toast) {
   return player.on("taken", ({ device_name, device_kind }) =>
     toast.say([deviceIcon(device_kind), h("span", {}, "Now on ", h("b", {}, device_name || "another device"))]),
@@ -181,31 +183,4 @@ function whenEnded(player, video, toast, next) {
   };
   video.addEventListener("ended", ended);
   return () => video.removeEventListener("ended", ended);
-}
-
-/** What a student can say about an item besides playing it. */
-function actions(player, client, toast) {
-  const done = h("button", { class: "action", type: "button", "aria-pressed": "false", data: { testid: "mark-done" } }, icon("check"), h("span", {}, "Mark as done"));
-  const undo = h("button", { class: "action", type: "button", data: { testid: "undo" } }, icon("undo"), "Undo last move");
-  const reset = h("button", { class: "action", type: "button", data: { testid: "reset" } }, icon("replay"), "Start afresh");
-  const seen = h("span", { class: "actions__seen" });
-  const element = h("div", { class: "actions" }, done, undo, reset, seen);
-  const update = () => {
-    const head = player.head;
-    done.setAttribute("aria-pressed", String(Boolean(head?.done)));
-    say(done.lastElementChild, head?.done ? "Done" : "Mark as done");
-    undo.disabled = !head || head.rev === 0;
-    reset.disabled = !head || head.rev === 0;
-    say(seen, head?.content_ms ? `${length(head.content_ms)} watched, ${Math.round((100 * head.coverage_ms) / Math.max(1, head.duration_ms))} % seen` : "");
-  };
-  done.addEventListener("click", () => player.mark(!player.head?.done));
-  undo.addEventListener("click", () => player.undo());
-  reset.addEventListener("click", () => {
-    const sure = h("button", { class: "button button--small", type: "button" }, "Clear it");
-    sure.addEventListener("click", () => (player.reset(), toast.close()));
-    toast.say([h("span", {}, "Clear what you have seen of this lecture, on every device?"), sure]);
-  });
-  player.on("change", update);
-  update();
-  return element;
 }

@@ -1,35 +1,67 @@
-/** Owns the line that says how safe the student's minutes are: the link, and what is durable (P26). */
+/** Owns the line that shows how safe the student's minutes are, and the way out when they are not yet (P26). */
 
-import { h, say } from "./element.js";
-import { length } from "./format.js";
+import { h, say, show } from "./element.js";
+import { helpFor, linkWords, notes, safety, savedWords } from "./safety.js";
 
-const LINK = { connecting: "Connecting …", online: "Online", offline: "Offline", refused: "Signed out" };
+const HELP = { try: "Try now", "sign-in": "Sign in", here: "Use it here", reload: "Load it again" };
 
-/** @returns {{element: HTMLElement, close: () => void}} */
-export function stateLine(client, player) {
+/**
+ * @param {{signIn: () => void}} acts
+ * @returns {{element: HTMLElement, notes: HTMLElement, close: () => void}}
+ */
+export function stateLine(client, player, { signIn }) {
   const link = h("span", { data: { testid: "status" } });
   const saved = h("span", { class: "state-line__saved", data: { testid: "saved" } });
-  const element = h("p", { class: "state-line", role: "status" }, h("i", { class: "state-line__dot" }), link, saved);
+  const help = h("button", { class: "state-line__help", type: "button", hidden: true, data: { testid: "try-now" } });
+  // Heard once a change, not once a second: the visible words count minutes.
+  const heard = h("span", { class: "sr-only", role: "status" });
+  const element = h("p", { class: "state-line" }, h("i", { class: "state-line__dot" }), link, saved, help, heard);
+  const below = h("div", { class: "state-notes", role: "status" });
+  let rejected = null;
+  let reason = null;
+  let facts = null;
   const update = () => {
-    const { state, text } = savedness(client, player);
-    element.dataset.link = client.status;
-    link.dataset.state = client.status;
-    say(link, LINK[client.status]);
-    element.dataset.saved = state;
-    saved.dataset.state = state;
-    say(saved, text);
+    facts = safety(client, player, reason);
+    draw({ element, link, saved, help, heard }, facts);
+    drawNotes(below, notes(facts, rejected));
   };
-  const offs = ["status", "saving", "saved", "degraded"].map((name) => client.on(name, update));
+  help.addEventListener("click", () => act(client, helpFor(facts), signIn));
+  const offs = ["state", "saving", "saved", "degraded"].map((name) => client.on(name, update));
+  offs.push(client.on("status", (change) => ((reason = change.reason?.name ?? null), update())));
+  offs.push(client.on("rejected", (message) => ((rejected = message), update())));
   const timer = setInterval(update, 1_000);
   update();
-  return { element, close: () => (clearInterval(timer), offs.forEach((off) => off())) };
+  return { element, notes: below, close: () => (clearInterval(timer), offs.forEach((off) => off())) };
 }
 
-/** What to say about what is not durable yet. "Saved" only when everything is, and nothing plays on. */
+function draw({ element, link, saved, help, heard }, facts) {
+  element.dataset.link = link.dataset.state = facts.link;
+  element.dataset.saved = saved.dataset.state = facts.state;
+  saved.dataset.ms = String(Math.round(facts.unsaved_ms));
+  say(link, linkWords(facts));
+  say(saved, savedWords(facts));
+  const helps = helpFor(facts);
+  show(help, helps !== null);
+  if (helps) say(help, HELP[helps]);
+  if (heard.dataset.key === `${facts.link} ${facts.state}`) return;
+  heard.dataset.key = `${facts.link} ${facts.state}`;
+  say(heard, `${linkWords(facts)}, ${savedWords(facts)}`);
+}
+
+function drawNotes(below, said) {
+  if (below.dataset.said === said.join("\n")) return;
+  below.dataset.said = said.join("\n");
+  below.replaceChildren(...said.map((text) => h("p", { class: "state-note", data: { testid: "state-note" } }, text)));
+}
+
+function act(client, help, signIn) {
+  if (help === "reload") return location.reload();
+  if (help === "sign-in") return signIn();
+  client.start();
+}
+
+/** The same in one word and one sentence, for a page that shows several devices. */
 export function savedness(client, player) {
-  const { entries, unsaved_ms } = client.unsaved;
-  if (entries === 0 && !player?.active) return { state: "saved", text: "Saved" };
-  if (client.status === "online") return { state: "saving", text: "Saving …" };
-  const kept = client.durability === "memory" ? " (keep this page open)" : "";
-  return { state: "unsaved", text: `${unsaved_ms >= 1_000 ? length(unsaved_ms) : "A change"} unsaved${kept}` };
+  const facts = safety(client, player);
+  return { state: facts.state, text: savedWords(facts) };
 }

@@ -3,13 +3,17 @@
 import { h } from "./element.js";
 import { mark } from "./shell.js";
 
-/** Nobody is signed in. */
-export function signInView(problem) {
+/**
+ * Nobody is signed in, or a link was of no use. `back` goes on as `name`, who still is.
+ * @param {{problem?: string | null, why?: string | null, name?: string, back?: (() => void) | null}} of
+ */
+export function signInView({ problem, why, name, back }) {
+  const title = problem ? "That link did not work" : (why ?? "Pick up where you left off");
   return h(
     "main",
-    { id: "main", class: "notice" },
+    { id: "main", class: "notice", data: { testid: "signed-out" } },
     mark(),
-    h("h1", { tabindex: "-1" }, problem ? "That link did not work" : "Pick up where you left off"),
+    h("h1", { tabindex: "-1" }, title),
     h(
       "p",
       {},
@@ -18,6 +22,7 @@ export function signInView(problem) {
       h("code", {}, "#sign-in=…"),
       "; the demo prints one for each device.",
     ),
+    back ? h("p", { class: "notice__actions" }, h("button", { class: "button", type: "button", on: { click: back } }, `Go on as ${name}`)) : null,
     h("p", { class: "notice__more" }, "What you watched on this device is kept and will be saved when you are back."),
   );
 }

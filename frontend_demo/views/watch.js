@@ -8,7 +8,7 @@ import { stage } from "./stage.js";
 import { upLink } from "./shell.js";
 
 /** @returns {Promise<{leave: () => void}>} */
-export async function watchView({ api, client, frame, go, main, still, playerChanged }, id, t) {
+export async function watchView({ api, client, frame, go, main, still, playerChanged, signIn }, id, t) {
   document.title = "Lecture · Playhead";
   main.replaceChildren(h("div", { class: "watch" }, skeleton("stage"), skeleton("row", 4)));
   const item = await api.item(id);
@@ -27,7 +27,7 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
   });
   playerChanged(player);
   const following = nextAfter(course, item.id);
-  const theatre = stage({ video, player, client, item, course, frame, api, next: following && (() => advance(go, following)) });
+  const theatre = stage({ video, player, client, item, course, frame, api, bookmark_ms, signIn, next: following && (() => advance(go, following)) });
   const rows = course.sections.flatMap((section) => section.items.map((each) => itemRow(client, each, each.id === item.id ? player : null)));
   client.follow(course.sections.flatMap((section) => section.items.map((each) => each.id)));
   main.replaceChildren(
@@ -38,9 +38,11 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
       h(
         "div",
         { class: "watch__about" },
-        h("div", { class: "watch__head" }, upLink(`#/courses/${encodeURIComponent(course.id)}`, course.title), theatre.stateLine),
+        h("div", { class: "watch__head" }, upLink(`#/courses/${encodeURIComponent(course.id)}`, course.title), theatre.line.element),
+        theatre.line.notes,
         h("h1", { tabindex: "-1" }, item.title),
         theatre.actions,
+        theatre.history,
       ),
       h(
         "aside",
@@ -49,6 +51,7 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
         h("ol", { class: "items" }, rows.map((row) => h("li", {}, row.element))),
         following ? h("a", { class: "watch__next", href: `#/watch/${encodeURIComponent(following.id)}` }, `Next: ${following.title}`, icon("chevron")) : null,
       ),
+      theatre.dock,
     ),
   );
   const leave = () => {
