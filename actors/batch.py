@@ -97,6 +97,8 @@ class Attached(msgspec.Struct, frozen=True, array_like=True, tag=2):
     epoch: int
     applied_seq: int
     durable_seq: int
+    clock_wrong: bool = False
+    clock_offset_ms: int = 0
 
 
 class Reattach(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -130,6 +132,41 @@ class Outcomes(msgspec.Struct, frozen=True, array_like=True):
     outcomes: list[Outcome]
 
 
+API_DEVICE = "api"
+"""The device of a student that acts on a page without a connection. No client can be it (P3)."""
+
+
+class Act(msgspec.Struct, frozen=True, array_like=True):
+    """What a student did on a page without a connection: `kind` of `actors.core.events`, in the current
+    version. `base_rev` is what the page had seen, None for the newest. `key` is the action's own: the same
+    one again changes nothing.
+    """
+
+    student: str
+    item: str
+    kind: str
+    key: str
+    position_ms: int | None = None
+    base_rev: int | None = None
+    device_name: str = ""
+
+
+class Acted(msgspec.Struct, frozen=True, array_like=True):
+    """Answer to `Act`: the head as it is now, msgpack of `actors.messages.Head`, and whether it is committed.
+
+    Without a head nothing was done: `code` is `moved` (ask the shard of the newest map), `late` or `busy`
+    (try again), `not_found`, or what `rejected` knows.
+    """
+
+    head: bytes = b""
+    durable: bool = False
+    repeated: bool = False
+    code: str = ""
+    message: str = ""
+
+
 encoder = msgspec.msgpack.Encoder()
 batch_decoder = msgspec.msgpack.Decoder(Batch)
 outcomes_decoder = msgspec.msgpack.Decoder(Outcomes)
+act_decoder = msgspec.msgpack.Decoder(Act)
+acted_decoder = msgspec.msgpack.Decoder(Acted)

@@ -51,6 +51,11 @@ class Lane(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def room(self) -> int:
+        """How many more it takes now."""
+        return max(0, self._capacity - len(self._waiting))
+
     def start(self) -> None:
         """Begin to send; the lane owns its task until `stop`."""
         self._task = asyncio.create_task(self._run())

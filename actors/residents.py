@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from actors import presence
 from actors.batch import (
     Apply,
     Attach,
@@ -22,6 +23,7 @@ from actors.batch import (
     PullHeads,
     Reattach,
 )
+from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.core.session import Folded, Session
@@ -43,13 +45,15 @@ Link = tuple[str, int]
 @dataclass(slots=True)
 class Resident:
     """A session in memory: its connections by device and since when (server ms), when its enrolments were
-    read, when it was last used, and whether a snapshot of it is on its way to Postgres.
+    read, when it was last used, and whether a snapshot of it is on its way to Postgres. `hinted` is the item
+    of which others were told that a device plays it, by device.
     """
 
     session: Session
     slot: int
     links: dict[str, Link] = field(default_factory=dict)
     since_ms: dict[str, int] = field(default_factory=dict)
+    hinted: dict[str, str] = field(default_factory=dict)
     enrolled_ms: int = 0
     used_ms: int = 0
     writing: bool = False
@@ -183,6 +187,14 @@ class Residents:
                 turn.tell(link, Deliver([link[1]], encode(Durable(device.durable_seq)), "durable"))
         return turn
 
+    def act(self, student: str, device_id: str, event: Event, now_ms: int) -> tuple[Turn, Folded]:
+        """Fold an event that no connection has sent; what it brings about, and what it did."""
+        turn, resident = Turn(entries=1), self._by_student[student]
+        folded = resident.session.apply(device_id, [event], self.catalogue, now_ms)
+        self._mark(resident.session, folded, turn)
+        self._push(resident, folded.changed, now_ms, turn)
+        return turn, folded
+
     def close_gaps(self, now_ms: int) -> Turn:
         """Ask devices whose journals have had a gap for too long to start over (P22)."""
         turn = Turn()
@@ -212,8 +224,10 @@ class Residents:
             self._apply(link, resident, device_id, operation, now_ms, turn)
         elif isinstance(operation, PullHeads):
             self._pull(link, resident, operation, now_ms, turn)
-        elif resident.session.stall(device_id, operation.item):
-            self._push(resident, {operation.item}, now_ms, turn)
+        else:
+            if resident.session.stall(device_id, operation.item):
+                self._push(resident, {operation.item}, now_ms, turn)
+            self._hint(resident, device_id, turn)
 
     def _attach(self, link: Link, resident: Resident, attach: Attach, turn: Turn) -> None:
         session, said = resident.session, attach.device
@@ -233,8 +247,17 @@ class Residents:
         resident.links[said.id] = link
         resident.since_ms[said.id] = attach.received_ms
         self._attached[link] = session.student
-        epoch = session.slot_epoch
-        turn.tell(link, Attached(link[1], epoch, device.applied_seq, device.durable_seq))
+        turn.tell(
+            link,
+            Attached(
+                conn=link[1],
+                epoch=session.slot_epoch,
+                applied_seq=device.applied_seq,
+                durable_seq=device.durable_seq,
+                clock_wrong=device.clock.wrong,
+                clock_offset_ms=device.clock.wall_offset_ms,
+            ),
+        )
 
     def _detach(self, link: Link, resident: Resident, now_ms: int, turn: Turn) -> None:
         self._attached.pop(link, None)
@@ -248,6 +271,7 @@ class Residents:
         changed = resident.session.leave(device_id, now_ms)
         if changed:
             self._push(resident, changed, now_ms, turn)
+        self._hint(resident, device_id, turn)
 
     def _apply(
         self, link: Link, resident: Resident, device_id: str, operation: Apply, now_ms: int, turn: Turn
@@ -268,6 +292,8 @@ class Residents:
             turn.tell(link, Deliver([conn], encode(Resync(folded.gap_from, session.slot_epoch, "gap"))))
         self._mark(session, folded, turn)
         self._push(resident, folded.changed, now_ms, turn)
+        if len(resident.links) > 1 and (device_id in resident.hinted or presence.may_turn(entries)):
+            self._hint(resident, device_id, turn)
 
     def _mark(self, session: Session, folded: Folded, turn: Turn) -> None:
         if session.dirty:
@@ -281,6 +307,17 @@ class Residents:
             if item is not None and item.course in resident.session.enrolled:
                 frame = encode(head_of(resident.session, item, now_ms))
                 turn.tell(link, Deliver([link[1]], frame, f"head:{item_id}"))
+
+    def _hint(self, resident: Resident, device_id: str, turn: Turn) -> None:
+        """Tell the student's other connections of a player that no head shows."""
+        others = [link for device, link in resident.links.items() if device != device_id]
+        if not others:
+            resident.hinted.pop(device_id, None)
+            return
+        for said in presence.hints(resident.session, device_id, resident.hinted):
+            frame = encode(said)
+            for link in others:
+                turn.tell(link, Deliver([link[1]], frame, f"presence:{device_id}:{said.item}"))
 
     def _push(self, resident: Resident, items: set[str], now_ms: int, turn: Turn) -> None:
         """Tell every connection of the student about heads that changed: encoded once for all."""

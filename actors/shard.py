@@ -6,30 +6,34 @@ committed under its slot's epoch; when a write shows a newer epoch it acknowledg
 """
 
 import asyncio
-import contextlib
 import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from ray.exceptions import ActorDiedError
 
+from actors.actions import Actions
 from actors.activation import Activation
 from actors.batch import (
+    Acted,
     Attach,
     Moved,
     Operation,
     Outcome,
     Outcomes,
     Reattach,
+    act_decoder,
     batch_decoder,
     encoder,
 )
 from actors.checkpointer import Checkpointer
 from actors.core.item import Item
 from actors.core.placement import slot_of
+from actors.dropped import Dropped
 from actors.lane import Lane, LaneFull
 from actors.metrics import ShardMetrics
 from actors.named import named_actor
@@ -71,12 +75,14 @@ class Shard:
         self.life = uuid.uuid4().hex
         self._catalogue: dict[str, Item] = {}
         self._residents = Residents(self._catalogue)
+        self._actions = Actions(self._residents, self._catalogue)
         self._epochs: dict[int, int] = {}
         self._map_version = 0
         self._lanes: dict[str, Lane[Outcome]] = {}
         self._gateways: dict[str, Any] = {}
         self._failures: dict[str, int] = {}
         self._forgotten: dict[str, int] = {}
+        self._dropped: dict[str, Dropped] = {}
         self._starting = asyncio.Lock()
         self._activation: Activation | None = None
         self._postgres: Postgres | None = None
@@ -116,6 +122,25 @@ class Shard:
         self._push(turn)
         return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), own))
 
+    async def act(self, blob: bytes) -> bytes:
+        """Carry out an `Act`; gives `Acted`, when it is applied and, within about 2 s, committed."""
+        activation, actions = await self._started(), self._actions
+        act = act_decoder.decode(blob)
+        if slot_of(act.student) not in self._epochs:
+            return encoder.encode(Acted(code="moved", message="another shard has this student"))
+        if actions.full:
+            return encoder.encode(Acted(code="busy", message="too many actions are being carried out"))
+        if not await actions.prepare(act, activation):
+            return encoder.encode(Acted(code="late", message="the student was not loaded in time"))
+        turn, acted = actions.run(act, now_ms())
+        self._updates += turn.entries
+        for student in turn.dirty:
+            self._mark(student, student in turn.urgent)
+        self._push(turn)
+        if acted.head and await actions.durable(act):
+            acted = msgspec.structs.replace(acted, durable=True)
+        return encoder.encode(acted)
+
     async def stats(self) -> dict[str, float | int | str]:
         """Figures of this shard, for `playhead status` and the directory."""
         checkpointer = self._checkpointer
@@ -128,6 +153,7 @@ class Shard:
             "connections": self._residents.connections,
             "updates": self._updates,
             "batches": self._batches,
+            "actions": self._actions.done,
             "durable_lag_s": round(checkpointer.lag_s(), 2) if checkpointer else 0.0,
             "dirty": checkpointer.waiting() if checkpointer else 0,
             "statements": checkpointer.statements if checkpointer else 0,
@@ -198,22 +224,48 @@ class Shard:
 
     def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
         self._push(self._residents.acknowledge(student, watermarks))
+        self._actions.committed(student)
 
     def _push(self, turn: Turn) -> None:
         for gateway, outcomes in turn.outcomes.items():
             lane = self._lanes.get(gateway)
             if lane is None:  # an empty lane is falsy
                 lane = self._open_lane(gateway)
-            with contextlib.suppress(LaneFull):
-                # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
-                for outcome in outcomes:
+            for index, outcome in enumerate(outcomes):
+                try:
                     lane.put(outcome)
+                except LaneFull:
+                    # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
+                    self._drop(gateway, outcomes[index:])
+                    break
+
+    def _drop(self, gateway: str, outcomes: list[Outcome]) -> None:
+        """There is no room for these: whom they were for hears it with the next call that succeeds."""
+        dropped = self._dropped.setdefault(gateway, Dropped())
+        if not dropped:
+            log.warning("pushes_dropped", gateway=gateway, shard=self.name)
+        for outcome in outcomes:
+            dropped.add(outcome)
+
+    def _confess(self, gateway: str) -> None:
+        """There is room again: tell connections what they missed; a gateway that missed too much attaches
+        all of them anew."""
+        dropped = self._dropped.get(gateway)
+        if dropped is None:
+            return
+        if dropped.full:
+            self._forget(gateway)
+            return
+        self._push(Turn({gateway: dropped.take(self._lanes[gateway].room)}))
+        if not dropped:
+            del self._dropped[gateway]
 
     def _open_lane(self, gateway: str) -> Lane[Outcome]:
         async def send(outcomes: list[Outcome]) -> None:
             await self._deliver(gateway, outcomes)
 
-        lane = self._lanes[gateway] = Lane(send, window_s=self.settings.window_s)
+        settings = self.settings
+        lane = self._lanes[gateway] = Lane(send, window_s=settings.window_s, capacity=settings.lane_outcomes)
         lane.start()
         return lane
 
@@ -226,6 +278,7 @@ class Shard:
                     self._gateways[gateway] = await named_actor(gateway)
                 await self._gateways[gateway].deliver.remote(blob)
             self._failures.pop(gateway, None)
+            self._confess(gateway)
         except Exception as error:
             if isinstance(error, ActorDiedError):
                 # One that restarts keeps its handle, and a look-up needs the control plane (F8).
@@ -233,12 +286,17 @@ class Shard:
             self._failures[gateway] = self._failures.get(gateway, 0) + 1
             if self._failures[gateway] < GATEWAY_GIVE_UP:
                 raise
-            log.warning("gateway_forgotten", gateway=gateway, shard=self.name)
-            self._forgotten[gateway] = self._forgotten.get(gateway, 0) + 1
-            turn = Turn()
-            self._residents.forget(gateway, now_ms(), turn)
-            turn.outcomes.pop(gateway, None)
-            self._push(turn)
+            self._forget(gateway)
+
+    def _forget(self, gateway: str) -> None:
+        """The gateway's connections are no more, until it attaches them again."""
+        log.warning("gateway_forgotten", gateway=gateway, shard=self.name)
+        self._forgotten[gateway] = self._forgotten.get(gateway, 0) + 1
+        self._dropped.pop(gateway, None)
+        turn = Turn()
+        self._residents.forget(gateway, now_ms(), turn)
+        turn.outcomes.pop(gateway, None)
+        self._push(turn)
 
     def _life_for(self, gateway: str) -> str:
         """Our incarnation as this gateway sees it: another one after we forgot its connections, so that it

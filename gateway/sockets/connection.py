@@ -247,6 +247,8 @@ class Connection(SocketStream):
                 durable_seq=answer.durable_seq,
                 server_ms=server_ms(),
                 limits=self._host.limits.announced(),
+                clock_wrong=answer.clock_wrong,
+                clock_offset_ms=answer.clock_offset_ms,
                 protocol=self.codec.name,
             )
         )

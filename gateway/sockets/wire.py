@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from websockets.frames import Opcode
 
-from actors.batch import WireEntry
+from actors.batch import API_DEVICE, WireEntry
 from actors.core.events import SEQ_MAX, BadEvent, Event, Refused, check_name
 from actors.messages import Events, FromDevice, Hello, Ping, Pong, Presence, Pull, ToDevice
 from gateway.sockets.strict import (
@@ -177,6 +177,8 @@ def _check_names(message: Hello | Pull | Presence | Ping | Pong) -> None:
                 check_name("item", item)
             case Hello(device=device, clock=clock, client=client):
                 check_name("device.id", device.id)
+                if device.id == API_DEVICE:
+                    raise BadEvent(f"device.id: {API_DEVICE} is the server's own; make one up")
                 check_name("clock.boot", clock.boot)
                 check_text("device.name", device.name)
                 check_text("device.kind", device.kind)

@@ -273,3 +273,24 @@ async def test_p3_hello_by_hand_with_a_name_of_control_characters_is_refused(gat
     raw.write(frame(BINARY, b"\xc1"))
     assert (await raw.message("error"))["code"] == "malformed"
     await raw.leave()
+
+
+async def test_p13_a_device_whose_clock_is_wrong_is_told_and_nobody_else(gateway: Gateway) -> None:
+    laptop = await gateway.join(device="laptop")
+    ahead = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 3600))
+    raw = await Raw.open(gateway.address)
+    raw.say(gateway.hello("mira", "phone", clock={"wall": ahead, "mono_ms": 1000, "boot": "boot-1"}))
+    welcome = await raw.message("welcome")
+    assert welcome["clock_wrong"] is True
+    assert welcome["clock_offset_ms"] == pytest.approx(-3_600_000, abs=10_000)
+    assert laptop.welcome["clock_wrong"] is False
+    assert laptop.welcome["clock_offset_ms"] == pytest.approx(0, abs=10_000)
+    await raw.leave()
+
+
+async def test_p3_no_client_can_be_the_servers_own_device(gateway: Gateway) -> None:
+    raw = await Raw.open(gateway.address)
+    raw.say(gateway.hello("mira", "api"))
+    assert (await raw.message("error"))["field"] == "device.id"
+    assert (await raw.closed()).code == 4502
+    await raw.leave()
