@@ -25,7 +25,7 @@ TYPES = {
     ".wasm": "application/wasm",
     ".vtt": "text/vtt; charset=utf-8",
 }
-NAMED = {"/": "index.html", "/demo": "demo.html", "/favicon.ico": "favicon.svg"}
+NAMED = {"/": "index.html", "/demo": "demo.html", "/missing": "missing.html", "/favicon.ico": "favicon.svg"}
 """Pages with a name of their own, at the top or among the views."""
 OPEN_FOLDERS = ("client", "views")
 CLOSED_FOLDERS = frozenset({"test", "tests", "node_modules"})

@@ -36,6 +36,18 @@ async def show(call: Call) -> web.Response:
     return web.Response(body=file.content, headers={**headers, "Content-Type": file.content_type})
 
 
+def missing(call: Call) -> web.Response | None:
+    """What a person reads whose browser asked for a page that is not there; None for everybody else."""
+    asks_for_page = "text/html" in call.request.headers.get("Accept", "")
+    if call.request.method not in ("GET", "HEAD") or not asks_for_page:
+        return None
+    file = call.deps.files.find("/missing")
+    if file is None:
+        return None
+    headers = {"Content-Type": file.content_type, "Content-Security-Policy": policy(call, file)}
+    return web.Response(status=404, body=file.content, headers=headers)
+
+
 def policy(call: Call, file: File) -> str:
     """What the page may load: itself, our socket, the object store. No inline script but its import map."""
     objects = call.deps.settings.objects

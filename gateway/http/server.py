@@ -146,7 +146,8 @@ class Around:
             allow = {"Allow": refused.headers["Allow"]} if "Allow" in refused.headers else None
             # `OPTIONS *` and `CONNECT host:port` name no path: it is the method that is wrong (H6).
             status = 405 if refused.status == 404 and not request.path.startswith("/") else refused.status
-            return of_status(status, allow).response()
+            page = pages.missing(Call(request, self._deps)) if status == 404 else None
+            return of_status(status, allow).response() if page is None else page
         except StoreUnavailable as error:
             log.warning("store_unavailable", route=_name(request), error=str(error))
             return unavailable("A store does not answer; come back in a moment.").response()

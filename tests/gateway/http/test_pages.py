@@ -24,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {
         "site/index.html": INDEX,
         "site/views/demo.html": "<!doctype html>demo",
+        "site/missing.html": "<!doctype html>no such page",
         "site/views/look.css": "body {}",
         "site/client/index.js": "export {}",
         "site/client/deep/er.js": "export {}",
@@ -144,3 +145,14 @@ async def test_the_real_pages_name_only_what_is_served(web: Web) -> None:
     vendor = Path(__file__).parents[3] / "frontend_demo" / "vendor.json"
     for url in json.loads(vendor.read_text()):
         assert (await web.ask("GET", url)).status == 200, f"{url}: run npm ci in frontend_demo"
+
+
+async def test_a_browser_that_asks_for_no_page_reads_a_page_and_a_program_a_problem(site: Web) -> None:
+    accepts = "text/html,application/xhtml+xml,*/*;q=0.8"
+    browser = await site.ask("GET", "/no/such/page", headers={"Accept": accepts})
+    assert (browser.status, browser.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert b"no such page" in browser.body
+    assert "default-src 'none'" in browser.headers["Content-Security-Policy"]
+    for path, accept in (("/no/such/page", "application/json"), ("/views/none.js", "*/*")):
+        program = await site.ask("GET", path, headers={"Accept": accept})
+        assert (program.status, program.headers["Content-Type"]) == (404, "application/problem+json")
