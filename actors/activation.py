@@ -34,8 +34,15 @@ ABSENT_MAX = 10_000
 """Ids that name no item are remembered up to so many: clients choose them."""
 
 
+def _unheard(edited: set[str]) -> None:
+    """Nobody wants to hear of edited items."""
+
+
 class Activation:
-    """The loads of one shard. `catalogue` and `epochs` are the shard's own, `now_ms` its clock."""
+    """The loads of one shard. `catalogue` and `epochs` are the shard's own, `now_ms` its clock.
+
+    `edited` hears which items have another current version than was known: heads of them have moved (R9).
+    """
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class Activation:
         epochs: dict[int, int],
         catalogue_ttl_s: float,
         now_ms: Callable[[], int],
+        edited: Callable[[set[str]], None] = _unheard,
     ) -> None:
         self._postgres = postgres
         self._residents = residents
@@ -52,6 +60,7 @@ class Activation:
         self._epochs = epochs
         self._ttl_ms = round(catalogue_ttl_s * 1000)
         self._now_ms = now_ms
+        self._edited = edited
         self._known_ms: dict[str, int] = {}
         self._absent_ms: dict[str, int] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
@@ -175,6 +184,7 @@ class Activation:
         except StoreError as error:
             log.warning("items_not_loaded", items=len(ids), error=str(error))
             return
+        edited = {name for name, item in found.items() if self._is_edited(item)}
         self._catalogue.update(found)
         now_ms = self._now_ms()
         for item in ids:
@@ -182,6 +192,12 @@ class Activation:
             (self._known_ms if item in self._catalogue else self._absent_ms)[item] = now_ms
         while len(self._absent_ms) > ABSENT_MAX:
             del self._absent_ms[next(iter(self._absent_ms))]
+        if edited:
+            self._edited(edited)
+
+    def _is_edited(self, item: Item) -> bool:
+        known = self._catalogue.get(item.id)
+        return known is not None and known.version != item.version
 
     async def _enrol(self, students: list[str]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from actors.core.editions import edition
 from actors.core.intervals import Intervals
 from actors.core.item import Item
 from actors.core.progress import Progress
@@ -55,11 +56,22 @@ def device_row(student: str, device: Device) -> DeviceRow:
 
 
 def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:
-    """The catalogue of the rules, by item id."""
-    return {
-        item.id: Item(item.id, item.course, item.version, item.durations_ms, item.published)
-        for item in stored
-    }
+    """The catalogue of the rules, by item id. Items of one course share its syllabus."""
+    syllabi = {tuple(item.syllabus): item.course for item in stored}
+    shared = {course: syllabus for syllabus, course in syllabi.items()}
+    return {item.id: _item_from(item, shared[item.course]) for item in stored}
+
+
+def _item_from(stored: StoredItem, syllabus: tuple[str, ...]) -> Item:
+    return Item(
+        id=stored.id,
+        course=stored.course,
+        version=stored.version,
+        durations_ms=stored.durations_ms,
+        published=stored.published,
+        edits={version: edition(made["from"], made["edits"]) for version, made in stored.edits.items()},
+        syllabus=syllabus,
+    )
 
 
 def _progress_from(row: ProgressRow) -> Progress:

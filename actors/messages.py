@@ -216,15 +216,5 @@ class Problem(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
 
 FromDevice = Hello | Events | Pull | Presence | Ping | Pong
 ToDevice = (
-    Welcome
-    | Applied
-    | Durable
-    | Rejected
-    | Resync
-    | Head
-    | Playing
-    | Discontinuity
-    | Problem
-    | Ping
-    | Pong
+    Welcome | Applied | Durable | Rejected | Resync | Head | Playing | Discontinuity | Problem | Ping | Pong
 )

@@ -195,6 +195,16 @@ class Residents:
         self._push(resident, folded.changed, now_ms, turn)
         return turn, folded
 
+    def edited(self, items: set[str], now_ms: int) -> Turn:
+        """These items have another current version: the heads of those who have begun them move (R9)."""
+        turn = Turn()
+        for resident in self._by_student.values():
+            moved = items & resident.session.items.keys()
+            if moved and resident.links:
+                self._push(resident, moved, now_ms, turn)
+                turn.dirty.add(resident.session.student)
+        return turn
+
     def close_gaps(self, now_ms: int) -> Turn:
         """Ask devices whose journals have had a gap for too long to start over (P22)."""
         turn = Turn()

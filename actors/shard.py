@@ -206,7 +206,13 @@ class Shard:
         self._upkeep = asyncio.create_task(self._upkeep_for_ever(postgres, self._checkpointer))
         self._postgres = postgres
         self._activation = Activation(
-            postgres, self._residents, self._catalogue, self._epochs, settings.catalogue_ttl_s, now_ms
+            postgres,
+            self._residents,
+            self._catalogue,
+            self._epochs,
+            settings.catalogue_ttl_s,
+            now_ms,
+            self._edited,
         )
         log.info("shard_started", shard=self.name, slots=len(self._epochs), life=self.life)
         return self._activation
@@ -221,6 +227,12 @@ class Shard:
         for operation in operations:
             (here if slot_of(operation.student) in self._epochs else away).append(operation)
         return here, away
+
+    def _edited(self, items: set[str]) -> None:
+        turn = self._residents.edited(items, now_ms())
+        for student in turn.dirty:
+            self._mark(student, urgent=False)
+        self._push(turn)
 
     def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
         self._push(self._residents.acknowledge(student, watermarks))

@@ -1,17 +1,25 @@
 """Items at rest: everything with progress - a video, a PDF, a quiz - in versions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from persistence import queries
+from persistence.errors import PlayheadError
 from persistence.ids import check_id
 from persistence.postgres import Postgres
 
 SQL = queries.load("items")
 
+EDITS_MAX = 1000
+"""Edits of one version."""
+
 Kind = Literal["video", "pdf", "quiz", "assignment", "text"]
+
+
+class BadEdits(PlayheadError):
+    """The edits of a version cannot be carried out; the message says which, and what they must be."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -26,12 +34,18 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One version of an item: its length in content ms, and where its media lie."""
+    """One version of an item: its length in content ms, and where its media lie.
+
+    `from_version` is the version it was made from, None for the first; `edits` how, in content ms of that
+    version: disjoint `{"cut": [from, to]}` and `{"insert": [at, length]}`, in any order.
+    """
 
     item: str
     version: str
     duration_ms: int
     media: dict[str, Any] = {}
+    from_version: str | None = None
+    edits: Sequence[Mapping[str, Sequence[int]]] = ()
 
 
 class OpenItem(msgspec.Struct, frozen=True):
@@ -47,14 +61,42 @@ class OpenItem(msgspec.Struct, frozen=True):
 
 
 async def put(postgres: Postgres, items: Iterable[Item], versions: Iterable[Version]) -> None:
-    """Add items and versions, or change them; all or nothing. Raises `BadId`, `StoreRefused`."""
+    """Add items and versions, or change them; all or nothing.
+
+    Raises `BadId`, `BadEdits`, `StoreRefused`.
+    """
     some = {check_id("item", item.id): item for item in items}
     more = {(version.item, check_id("version", version.version)): version for version in versions}
     async with postgres.connection() as connection, connection.transaction():
         await connection.execute(SQL["put"], *_columns(some.values(), "id course kind place title version"))
-        await connection.execute(
-            SQL["put_versions"], *_columns(more.values(), "item version duration_ms media")
-        )
+        columns = _columns(more.values(), "item version duration_ms media from_version")
+        edits = [msgspec.json.encode(_checked(version).edits).decode() for version in more.values()]
+        await connection.execute(SQL["put_versions"], *columns, edits)
+
+
+def _checked(version: Version) -> Version:
+    """The version if its edits can be carried out. Raises `BadEdits`."""
+    where, cut_to_ms = f"{version.item} {version.version}", 0
+    if version.edits and version.from_version is None:
+        raise BadEdits(f"{where} has edits and no version it was made from: give from_version")
+    if len(version.edits) > EDITS_MAX:
+        raise BadEdits(f"{where} has more than {EDITS_MAX} edits: give the ones that are left of them")
+    for edit in version.edits:
+        pairs = [*edit.items()]
+        if len(pairs) != 1 or pairs[0][0] not in ("cut", "insert") or len(pairs[0][1]) != 2:
+            raise BadEdits(f'{where}: {edit} is neither {{"cut": [from, to]}} nor {{"insert": [at, length]}}')
+    inserts = [(at_ms, length_ms) for at_ms, length_ms in _pairs(version, "insert")]
+    if any(at_ms < 0 or length_ms <= 0 for at_ms, length_ms in inserts):
+        raise BadEdits(f"{where}: an insert has a place of at least 0 and a length of more than 0 ms")
+    for from_ms, to_ms in sorted(_pairs(version, "cut")):
+        if not cut_to_ms <= from_ms < to_ms:
+            raise BadEdits(f"{where}: cuts must not be empty, overlap, or lie before 0 ms")
+        cut_to_ms = to_ms
+    return version
+
+
+def _pairs(version: Version, kind: str) -> list[tuple[int, int]]:
+    return [(edit[kind][0], edit[kind][1]) for edit in version.edits if kind in edit]
 
 
 def _columns(rows: Iterable[Item | Version], names: str) -> list[list[object]]:

@@ -80,13 +80,19 @@ async def load_enrolments(postgres: Postgres, students: Sequence[str]) -> dict[s
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item as the live core needs it: lengths of its versions in content ms."""
+    """An item as the live core needs it: lengths of its versions in content ms.
+
+    `edits` has, for each version made from another, `{"from": version, "edits": [...]}` as
+    `persistence.items.Version` has them; `syllabus` the ids of the course's items in order.
+    """
 
     id: str
     course: str
     version: str
     published: bool
     durations_ms: dict[str, int]
+    edits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    syllabus: Sequence[str] = ()
 
 
 async def load_items(postgres: Postgres, ids: Sequence[str]) -> list[StoredItem]:

@@ -1,7 +1,10 @@
 """What the rules need to know of an item: whose it is, which version is current, how long each one lasts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from actors.core import editions
+from actors.core.editions import Edition, Way
 
 DONE_SHARE = 0.9
 """Unique share of the content that completes a pass (R7)."""
@@ -9,15 +12,25 @@ DONE_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of the catalogue. `durations_ms` holds every version, `version` names the current one."""
+    """One item of the catalogue. `durations_ms` holds every version, `version` names the current one.
+
+    `edits` says of each version that was made from another how it was; `syllabus` are the ids of the
+    course's items in order.
+    """
 
     id: str
     course: str
     version: str
     durations_ms: Mapping[str, int]
     published: bool = True
+    edits: Mapping[str, Edition] = field(default_factory=dict)
+    syllabus: tuple[str, ...] = ()
 
     @property
     def duration_ms(self) -> int:
         """Length of the current version."""
         return self.durations_ms[self.version]
+
+    def way_from(self, version: str) -> Way:
+        """The way of places and spans from that version to the current one (R9)."""
+        return editions.way(self.edits, version, self.version, self.duration_ms)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from actors.core import changes, contest
 from actors.core.changes import Change
+from actors.core.editions import Way
 from actors.core.epochs import Completion, Epochs
 from actors.core.events import REGISTERS, Event
 from actors.core.intervals import Intervals
@@ -59,7 +60,11 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event that happened, where and when; `rev` is the revision it gets if it changes anything."""
+    """An event that happened, where and when; `rev` is the revision it gets if it changes anything.
+
+    `event.position_ms` is a place of the current version. Spans are of the event's own version, from which
+    `way` leads to the current one; None if that is the same.
+    """
 
     event: Event
     when: When
@@ -67,6 +72,7 @@ class Fact:
     item: Item
     device: str
     rev: int
+    way: Way | None = None
 
 
 @dataclass(slots=True)
@@ -155,7 +161,12 @@ class Progress:
 
     def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
         """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
-        fact = Fact(_within(event, item), when, visit, item, device, rev=max(self.rev + 1, when.rev_floor))
+        event, rev, way = _within(event, item), max(self.rev + 1, when.rev_floor), None
+        if event.version != item.version:
+            way = item.way_from(event.version)
+            if event.position_ms is not None:
+                event = replace(event, position_ms=way.place(event.position_ms))
+        fact = Fact(event, when, visit, item, device, rev, way)
         if event.kind in REGISTERS:
             return self._register(fact)
         before = self._visible()
@@ -254,7 +265,8 @@ class Progress:
         event, at_ms = fact.event, fact.when.at_ms
         assert event.from_ms is not None and event.to_ms is not None
         length_ms, same_rate = event.to_ms - event.from_ms, run.rate == event.rate
-        run.position_ms, run.moved_ms, run.shown_ms = event.to_ms, at_ms, at_ms
+        run.position_ms = event.to_ms if fact.way is None else fact.way.place(event.to_ms)
+        run.moved_ms = run.shown_ms = at_ms
         run.rate, run.playing = event.rate, True
         credited = fact.visit.credits(event, length_ms)
         fact.visit.stamp(event)
@@ -267,8 +279,9 @@ class Progress:
         late_ms = fact.when.now_ms if fact.when.now_ms - at_ms > LIVE_MS else 0
         stretch = Stretch(event.from_ms, event.to_ms, start_ms, at_ms, late_ms)
         self._date(stretch)
-        append(run.log, stretch, same_rate)
-        self.epochs.cover(run, stretch)
+        for part in (stretch,) if fact.way is None else fact.way.stretches(stretch):
+            append(run.log, part, same_rate)
+            self.epochs.cover(run, part)
 
     def _date(self, stretch: Stretch) -> None:
         """Count what was played to the calendar, whose days are the student's (R5)."""
@@ -281,9 +294,13 @@ class Progress:
 
     def _stop(self, run: Run, fact: Fact) -> None:
         self.stop_playing(fact.device, fact.visit)
-        duration_ms = fact.item.duration_ms
-        if fact.event.kind == "ended" and run.log and duration_ms - run.position_ms <= JUMP_MS:
-            run.position_ms = duration_ms
+        if fact.event.kind != "ended" or not run.log:
+            return
+        end_ms = fact.item.durations_ms[fact.event.version]
+        if fact.way is not None:
+            end_ms = fact.way.place(end_ms)
+        if end_ms - run.position_ms <= JUMP_MS:
+            run.position_ms = end_ms
 
     def _settle(self, run: Run, fact: Fact) -> None:
         """Give the run its revision if it is real, and decide what follows: pass, completion, head."""

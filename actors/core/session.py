@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from actors.core.carrying import carry
 from actors.core.clock import DeviceClock
 from actors.core.events import FLUSHED, REGISTERS, Entry, Event, Refused
 from actors.core.item import Item
@@ -112,6 +113,14 @@ class Session:
             found = self.devices[device_id] = Device(device_id)
         return found
 
+    def progress_of(self, item: Item) -> Progress | None:
+        """The progress in an item, in its current version (R9); None if it was not begun."""
+        progress = self.items.get(item.id)
+        if progress is not None and progress.version != item.version:
+            carry(progress, item, self.rev_floor)
+            self.dirty_items.add(item.id)
+        return progress
+
     def apply(
         self, device_id: str, entries: Iterable[Entry], catalogue: Mapping[str, Item], now_ms: int
     ) -> Folded:
@@ -180,7 +189,10 @@ class Session:
         return None
 
     def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
-        progress = self.items.get(event.item) or Progress(event.item, item.version)
+        known = self.items.get(event.item)
+        if known is not None and known.version != item.version:
+            folded.changed.add(event.item)
+        progress = self.progress_of(item) or Progress(event.item, item.version)
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
         when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms)
@@ -190,8 +202,7 @@ class Session:
         completions = len(progress.completions)
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
-        known = event.item in self.items
-        if event.kind not in QUIET or (known and event.kind != "opened"):
+        if event.kind not in QUIET or (known is not None and event.kind != "opened"):
             self.items[event.item] = progress
             self.dirty_items.add(event.item)
         completed = len(progress.completions) > completions

@@ -11,13 +11,16 @@ WHERE (old.course, old.kind, old.place, old.title, old.version) IS DISTINCT FROM
     (EXCLUDED.course, EXCLUDED.kind, EXCLUDED.place, EXCLUDED.title, EXCLUDED.version);
 
 -- name: put_versions
--- Add versions of items: how long each is and where its media lie.
-INSERT INTO item_version AS old (item, version, duration_ms, media)
-SELECT new.item, new.version, new.duration_ms, new.media
-FROM unnest($1::text[], $2::text[], $3::int[], $4::jsonb[]) AS new (item, version, duration_ms, media)
+-- Add versions of items: how long each is, where its media lie, from which version and how it was made.
+INSERT INTO item_version AS old (item, version, duration_ms, media, from_version, edits)
+SELECT new.item, new.version, new.duration_ms, new.media, new.from_version, new.edits::jsonb
+FROM unnest($1::text[], $2::text[], $3::int[], $4::jsonb[], $5::text[], $6::text[])
+    AS new (item, version, duration_ms, media, from_version, edits)
 ORDER BY new.item, new.version
-ON CONFLICT (item, version) DO UPDATE SET duration_ms = EXCLUDED.duration_ms, media = EXCLUDED.media
-WHERE (old.duration_ms, old.media) IS DISTINCT FROM (EXCLUDED.duration_ms, EXCLUDED.media);
+ON CONFLICT (item, version) DO UPDATE SET duration_ms = EXCLUDED.duration_ms, media = EXCLUDED.media,
+    from_version = EXCLUDED.from_version, edits = EXCLUDED.edits
+WHERE (old.duration_ms, old.media, old.from_version, old.edits) IS DISTINCT FROM
+    (EXCLUDED.duration_ms, EXCLUDED.media, EXCLUDED.from_version, EXCLUDED.edits);
 
 -- name: open
 -- An item a student may read, in its current version.

@@ -13,9 +13,14 @@ SELECT student, device, durable_seq, visit FROM device_watermark WHERE student =
 SELECT student, course FROM enrolment WHERE student = ANY($1::text[]);
 
 -- name: items
--- What the rules need of items that are being played: whose they are and how long each version lasts.
+-- What the rules need of items that are being played: whose, how long each version lasts and how it was made.
 SELECT item.id, item.course, item.version, course.published,
-    jsonb_object_agg(item_version.version, item_version.duration_ms) AS durations_ms
+    jsonb_object_agg(item_version.version, item_version.duration_ms) AS durations_ms,
+    coalesce(jsonb_object_agg(item_version.version, jsonb_build_object(
+        'from', item_version.from_version, 'edits', item_version.edits))
+        FILTER (WHERE item_version.from_version IS NOT NULL), '{}') AS edits,
+    (SELECT array_agg(other.id ORDER BY other.place, other.id)
+     FROM item AS other WHERE other.course = item.course) AS syllabus
 FROM item JOIN course ON course.id = item.course JOIN item_version ON item_version.item = item.id
 WHERE item.id = ANY($1::text[])
 GROUP BY item.id, course.id;

@@ -32,11 +32,19 @@ class World:
     catalogue: dict[str, Item] = field(default_factory=dict)
     course: str = field(default_factory=lambda: f"course-{uuid.uuid4().hex[:8]}")
 
+    edited: list[set[str]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.residents = Residents(self.catalogue)
         epochs = dict.fromkeys(range(SLOTS), 1)
         self.activation = Activation(
-            self.postgres, self.residents, self.catalogue, epochs, 60.0, lambda: self.now_ms
+            self.postgres,
+            self.residents,
+            self.catalogue,
+            epochs,
+            60.0,
+            lambda: self.now_ms,
+            self.edited.append,
         )
 
     async def lecture(self, item: str, version: str = "v1") -> None:
@@ -147,3 +155,18 @@ async def test_f11_a_store_that_hangs_holds_nobody_up_who_is_here(world: World) 
         here, stranger = PullHeads(1, "ana", ["five"]), PullHeads(2, "stranger", ["five"])
         ready, late = await asyncio.wait_for(world.activation.prepare([here, stranger]), 4)
     assert (ready, late) == ([here], [stranger])
+
+
+async def test_r9_another_current_version_is_told_once(world: World) -> None:
+    await world.lecture("edited")
+    await world.lecture("as-it-was")
+    both = PullHeads(1, "ana", ["edited", "as-it-was"])
+    assert await world.ready(both)
+    assert world.edited == []
+    await world.lecture("edited", "v2")
+    world.now_ms += 61_000
+    assert await world.ready(both)
+    async with asyncio.timeout(10):
+        while world.catalogue["edited"].version != "v2":  # noqa: ASYNC110 - it is read again behind the batch
+            await asyncio.sleep(0.01)
+    assert world.edited == [{"edited"}]

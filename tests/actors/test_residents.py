@@ -20,6 +20,7 @@ from actors.batch import (
     Reattach,
     WireEntry,
 )
+from actors.core.editions import Edition
 from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import slot_of
@@ -422,3 +423,20 @@ def test_f6_a_late_batch_of_a_replaced_gateway_touches_nothing() -> None:
     assert [close.code for close in shard.said("g1", 1, Close)] == [DRAIN]
     assert shard.residents["ana"].links == {"P": ("g1", 9)}
     assert shard.residents["ana"].session.device("P").applied_seq == 0
+
+
+def test_r9_a_new_version_moves_the_heads_of_those_who_have_begun() -> None:
+    catalogue = dict(CATALOGUE)
+    shard = Shard(Residents(catalogue))
+    playing(shard)
+    shard.student("ben")
+    shard.attach("g1", 2, "Q", student="ben")
+    before = len(shard.said("g1", 1, Head))
+    edits = {"v2": Edition("v1", inserts=[(0, 5_000)])}
+    catalogue["lec1"] = Item("lec1", "c1", "v2", {"v1": 3_600_000, "v2": 3_605_000}, edits=edits)
+    turn = shard.residents.edited({"lec1", "other"}, shard.now_ms)
+    shard.hear(turn)
+    assert turn.dirty == {"ana"}
+    (head,) = shard.said("g1", 1, Head)[before:]
+    assert (head.version, head.position_ms) == ("v2", 65_000)
+    assert shard.said("g1", 2, Head) == []

@@ -5,12 +5,14 @@ knows the newest revision; off line it only writes its journal.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from actors.at_rest import device_row, progress_row, session_from
+from actors.core.editions import edition
 from actors.core.events import Entry, Event
 from actors.core.item import Item
 from actors.core.progress import Progress
@@ -47,6 +49,19 @@ class World:
         if online:
             device.connect(0)
         return device
+
+    def edit(
+        self, version: str, duration_s: float, *edits: dict[str, tuple[int, int]], since: str = "v1"
+    ) -> None:
+        """That version of the lecture, made by these edits (in seconds), is the current one from now on."""
+        former = self.catalogue[LECTURE]
+        in_ms = [{kind: (a * 1000, b * 1000) for kind, (a, b) in edit.items()} for edit in edits]
+        self.catalogue[LECTURE] = replace(
+            former,
+            version=version,
+            durations_ms={**former.durations_ms, version: round(duration_s * 1000)},
+            edits={**former.edits, version: edition(since, in_ms)},
+        )
 
     def progress(self, item_id: str = LECTURE) -> Progress:
         return self.session.items[item_id]
@@ -133,9 +148,11 @@ class Device:
 
     # the player
 
-    def open(self, at_s: float, item_id: str = LECTURE, intent: str = "resume") -> "Visit":
+    def open(
+        self, at_s: float, item_id: str = LECTURE, intent: str = "resume", version: str = "v1"
+    ) -> "Visit":
         self.visits += 1
-        visit = Visit(self, f"{self.name}-{self.visits}", item_id)
+        visit = Visit(self, f"{self.name}-{self.visits}", item_id, version)
         visit.tell("opened", at_s, intent=intent)
         return visit
 
@@ -157,10 +174,11 @@ class Device:
 class Visit:
     """One open player of a device. Every user action takes up what the device knows of the item."""
 
-    def __init__(self, device: Device, session: str, item_id: str) -> None:
+    def __init__(self, device: Device, session: str, item_id: str, version: str = "v1") -> None:
         self.device = device
         self.session = session
         self.item = item_id
+        self.version = version
         self.base_rev = 0
 
     def play(self, at_s: float, from_s: float, to_s: float, rate: float = 1.0, by: str = "user") -> float:
@@ -221,7 +239,7 @@ class Visit:
             seq=len(device.journal) + 1,
             session=self.session,
             item=self.item,
-            version="v1",
+            version=self.version,
             base_rev=self.base_rev,
             kind=kind,  # type: ignore[arg-type]
             mono_ms=round((at_s - device.boot_s) * 1000),
