@@ -20,6 +20,7 @@ Playhead keeps every student at the right second on every device. In a checkout,
   playhead demo --video talk.mp4     the same with your own video
   playhead status                    what the running system is doing, as a table
   playhead token ada                 an access token for scripts and terminals
+  playhead replay tests/corpus       hold this server against conformance scenarios
   playhead up --config site.toml     production: your Postgres, Redis, object store and Ray cluster
   playhead migrate --config site.toml    bring the schema of that Postgres up to date
 """
@@ -90,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     token = command("token", "mint an access token")
     token.add_argument("student", help="the student's id, for example ada")
     token.add_argument("--minutes", type=int, default=15, metavar="N", help="how long it is good (15)")
+    replay = command("replay", "hold this server against conformance scenarios")
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="traces, or a folder")
+    replay.add_argument("--shuffle-delivery", type=int, metavar="SEED", help="shuffle what may be shuffled")
+    modes = ("at-once", "at-checkpoints")
+    replay.add_argument("--durable", choices=modes, help="when the server is durable (both, one by one)")
+    replay.add_argument("--verbose", action="store_true", help="print every verdict, not only misses")
+    replay.add_argument("--json", action="store_true", help="for programs")
     status = command("status", "shards, slots, sessions and durable lag as a table")
     status.add_argument("--json", action="store_true", help="for programs")
     return parser
@@ -116,6 +124,18 @@ once and again. Also makes the coming monthly partitions. The embedded server is
 Prints an access token signed with the key in the data folder (made there on first use). For example:
 
   curl -H "Authorization: Bearer $(./run playhead token ada)" http://127.0.0.1:8080/v1/courses
+""",
+    "replay": """\
+Replays scenarios of users and devices (docs/conformance.md) in virtual time, through this server's own
+code: devices with journals, bad networks and wrong clocks; wire messages; merge rules; checkpoints and
+recovery from them. Needs no running system. Prints a verdict per file and every miss.
+
+  playhead replay tests/corpus                        all scenarios of the project, a few seconds
+  playhead replay --verbose tests/corpus/s04-*.json   what one of them asks, and the server's answers
+  playhead replay --shuffle-delivery 7 tests/corpus   the same with journals shuffled on their way
+
+Each file is replayed twice: with a server that is durable at once, and with one that is durable only when
+the scenario says so. Exit status: 0 all met, 1 a miss, 2 a file that is not of the format.
 """,
     "status": """\
 Asks the running system (`demo` or `up` with the same data folder) and prints a table: for each shard its

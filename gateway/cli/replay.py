@@ -1,0 +1,51 @@
+"""`playhead replay`: holds this server against conformance traces, in virtual time."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import structlog
+
+from gateway.replay.reading import found, read
+from gateway.replay.report import Report
+from gateway.replay.runner import MODES, Mode, Replay
+from gateway.replay.trace import BadTrace
+from gateway.settings import Settings
+
+
+async def replay(settings: Settings, options: argparse.Namespace) -> int:
+    """Replay the files; 0 if every expectation is met, 1 if not, 2 if a file is not of the format."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    # The replay has an event loop of its own, whose clock jumps; a thread has room for it.
+    return await asyncio.to_thread(_replay, options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    report = Report(verbose=options.verbose, quiet=options.json)
+    try:
+        files = found(options.files)
+    except BadTrace as error:
+        report.refuse(error)
+        files = []
+    modes: tuple[Mode, ...] = MODES if options.durable is None else (options.durable.replace("-", " "),)
+    running = Replay(options.shuffle_delivery)
+    try:
+        for path in files:
+            _one(running, path, modes, report)
+    finally:
+        running.close()
+    status = report.end()
+    if options.json:
+        sys.stdout.buffer.write(report.json() + b"\n")
+    return status
+
+
+def _one(running: Replay, path: Path, modes: tuple[Mode, ...], report: Report) -> None:
+    try:
+        trace = read(path)
+    except BadTrace as error:
+        report.refuse(error)
+    else:
+        report.add(path, [running.run(trace, mode) for mode in modes])

@@ -1,0 +1,78 @@
+"""Replays one trace in one mode: every step in order, every expectation at its moment."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.keys import Keys
+from gateway.replay.expectations import Judge, Verdict
+from gateway.replay.instant import InstantLoop
+from gateway.replay.server import made_keys
+from gateway.replay.steps import ACT, Step, steps_of
+from gateway.replay.trace import Trace
+from gateway.replay.world import World, make_world
+
+Mode = Literal["at once", "at checkpoints"]
+
+MODES: tuple[Mode, ...] = ("at once", "at checkpoints")
+"""When the server is durable: after every message, or only when the trace says `checkpoint`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdicts of one trace in one mode."""
+
+    trace: Trace
+    mode: Mode
+    verdicts: list[Verdict]
+
+    @property
+    def missed(self) -> list[Verdict]:
+        """Where the server was wrong."""
+        return [verdict for verdict in self.verdicts if not verdict.ok]
+
+
+class Replay:
+    """Replays traces one after another: they share signing keys and a loop, and nothing else."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._seed = seed
+        self._keys: Keys = made_keys()
+        self._loop = InstantLoop()
+
+    def close(self) -> None:
+        """Let go of the loop."""
+        self._loop.close()
+
+    def run(self, trace: Trace, mode: Mode) -> Outcome:
+        """Replay a trace from its beginning to its end."""
+        world = make_world(trace, self._keys, self._loop, mode == "at once", self._seed)
+        judge = Judge(world)
+        world.before_frame = judge.at
+        _play_through(world, judge)
+        judge.finish()
+        return Outcome(trace, mode, judge.verdicts)
+
+
+def _play_through(world: World, judge: Judge) -> None:
+    trace, steps = world.trace, steps_of(world.trace)
+    moments = [(*trace.end_of(expected.after), number) for number, expected in enumerate(trace.expect)]
+    kept = [(*trace.end_of(index), index) for index in judge.kept_after]
+    moments.sort()
+    kept.sort()
+    world.begin()
+    for number, step in enumerate(steps):
+        if step.what == "act":
+            judge.before(step.index)
+        world.take(step)
+        if step.what == "act":
+            judge.at(step.index)
+        limit = _limit(steps[number + 1]) if number + 1 < len(steps) else (1 << 63, 0)
+        while kept and kept[0][:2] < limit:
+            judge.keep(kept.pop(0)[2])
+        while moments and moments[0][:2] < limit:
+            judge.expect(moments.pop(0)[2])
+
+
+def _limit(coming: Step) -> tuple[int, int]:
+    """What is over before the next step: at its instant only what is listed before it."""
+    return coming.at_ms, coming.index if coming.rank == ACT else -1

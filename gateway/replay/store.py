@@ -1,0 +1,56 @@
+"""What is at rest in a replay: rows as JSON bytes, written by the rules of the checkpoint statement.
+
+The rules are those of persistence/sql/checkpoints.sql: nothing is written under an old epoch, a progress row
+is replaced only by one that holds more events, a watermark never goes back.
+"""
+
+import msgspec
+
+from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
+from persistence.errors import Fenced
+from persistence.sessions import StoredSession
+
+_encode = msgspec.json.Encoder().encode
+_checkpoint = msgspec.json.Decoder(Checkpoint)
+_progress = msgspec.json.Decoder(ProgressRow)
+_device = msgspec.json.Decoder(DeviceRow)
+
+
+class Store:
+    """One student's rows; the student has a slot of their own here, `epoch` is its lease."""
+
+    def __init__(self, courses: set[str]) -> None:
+        self.epoch = 0
+        self._courses = courses
+        self._progress: dict[str, bytes] = {}
+        self._devices: dict[str, bytes] = {}
+
+    def take_over(self) -> int:
+        """A new owner: the epoch under which it may write from now on."""
+        self.epoch += 1
+        return self.epoch
+
+    def load(self) -> StoredSession:
+        """What a new owner finds."""
+        return StoredSession(
+            progress=[_progress.decode(row) for row in self._progress.values()],
+            devices=[_device.decode(row) for row in self._devices.values()],
+            courses=set(self._courses),
+        )
+
+    async def write(self, checkpoint: Checkpoint) -> int:
+        """Commit a checkpoint as it arrives; gives the progress rows changed. Raises `Fenced`."""
+        arrived = _checkpoint.decode(_encode(checkpoint))
+        if arrived.epoch != self.epoch:
+            raise Fenced(f"epoch {arrived.epoch} is over, {self.epoch} owns the slot")
+        written = 0
+        for row in arrived.progress:
+            old = self._progress.get(row.item)
+            if old is None or row.folded > _progress.decode(old).folded:
+                self._progress[row.item] = _encode(row)
+                written += 1
+        for device in arrived.devices:
+            known = self._devices.get(device.device)
+            if known is None or device.durable_seq >= _device.decode(known).durable_seq:
+                self._devices[device.device] = _encode(device)
+        return written
