@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.http.files import Files
 from gateway.http.metrics import WebMetrics
 from gateway.http.settings import WebSettings
+from gateway.http.shards import Shards, of_cluster
 from gateway.keys import Jwks, open_keys
 from gateway.tokens import TokenIssuer, TokenVerifier
 from persistence.cache import Cache
@@ -28,6 +29,7 @@ class Deps:
     jwks: Jwks
     files: Files
     metrics: WebMetrics
+    shards: Shards
     draining: bool = False
 
 
@@ -53,4 +55,5 @@ async def open_deps(settings: WebSettings, name: str = "gateway:web") -> AsyncIt
             jwks=keys.jwks,
             files=Files(settings.pages_folder),
             metrics=WebMetrics(postgres, cache),
+            shards=of_cluster(),
         )

@@ -31,6 +31,12 @@ class WebMetrics:
         self.running = Gauge(
             "playhead_web_requests_running", "Requests being answered", registry=self.registry
         )
+        self.actions = Counter(
+            "playhead_web_actions",
+            "Undo, choose and reset by what became of them",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
         self.refused = Counter("playhead_web_shed", "Requests refused under load", registry=self.registry)
         for name in ("hits", "misses", "failures", "poisoned"):
             gauge = Gauge(

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.http import problems
 from gateway.http.problems import ProblemDocument
-from gateway.http.routes import Call, Route, Who
+from gateway.http.routes import IDEMPOTENCY_KEY, Call, Route, Who
 
 _REFERENCE = "#/components/schemas/{name}"
 _ALWAYS = (400, 500, 503)
@@ -80,10 +80,13 @@ def _operation(route: Route, references: dict[type[msgspec.Struct], dict[str, An
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
-    in_path = [
+    in_path: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in route.parameters
     ]
+    if route.keyed:
+        key = {"type": "string", "minLength": 1, "maxLength": 64}
+        in_path.append({"name": IDEMPOTENCY_KEY, "in": "header", "required": True, "schema": key})
     if route.query is None:
         return in_path
     (schema,), components = msgspec.json.schema_components([route.query])

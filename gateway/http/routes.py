@@ -22,6 +22,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 # `{name}` or `{name:pattern}`; a pattern may hold braces of its own, as in `{1,16}`.
 _PARAMETER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
 Method = Literal["GET", "POST"]
 
 
@@ -59,6 +61,18 @@ class Call:
         """The query, as the route declares it."""
         return _as(kind, self.asked)
 
+    def idempotency_key(self) -> str:
+        """The Idempotency-Key: what makes an action happen once, however often it is sent. Raises a 400."""
+        keys = self.request.headers.getall(IDEMPOTENCY_KEY, [])
+        if len(keys) != 1 or not 1 <= len(keys[0]) <= 64 or not keys[0].isprintable():
+            raise Problem(
+                400,
+                "idempotency_key",
+                f"Send one {IDEMPOTENCY_KEY} of 1 to 64 printable characters: a new one for each action, the "
+                "same one when you send an action again.",
+            )
+        return keys[0]
+
     def path_id(self, name: str) -> str:
         """An id of the path. Raises a 400 for what no id can be (H9)."""
         text = self.request.match_info[name]
@@ -76,7 +90,8 @@ class Route:
     """One row of the table.
 
     `path` has its parameters in braces, `{name:regex}` as aiohttp writes it. `gives` is the struct of the
-    answer, or its content type where the handler makes the response itself.
+    answer, or its content type where the handler makes the response itself. `keyed`: it takes an
+    Idempotency-Key.
     """
 
     method: Method
@@ -88,6 +103,7 @@ class Route:
     takes: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     problems: tuple[int, ...] = field(default=())
+    keyed: bool = False
 
     @property
     def template(self) -> str:

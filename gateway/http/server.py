@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from gateway.http import courses, health, items, media, openapi, pages, progress, sign_in, tickets
+from gateway.http import actions, courses, health, items, media, openapi, pages, progress, sign_in, tickets
 from gateway.http.deadlines import ConnectionLimits, connection_factory
 from gateway.http.deps import Deps
 from gateway.http.problems import HEADERS, Problem, not_found, of_status, unauthorized, unavailable
@@ -34,6 +34,7 @@ def routes() -> list[Route]:
         *courses.routes(),
         *items.routes(),
         *progress.routes(),
+        *actions.routes(),
         *media.ROUTES,
         *health.routes(),
         *pages.routes(),
@@ -292,7 +293,7 @@ def _preflight() -> web.Response:
         status=204,
         headers={
             "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
             "Access-Control-Max-Age": "600",
         },
     )
