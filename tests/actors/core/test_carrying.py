@@ -144,13 +144,27 @@ def test_r7_coverage_of_every_pass_follows_and_completions_stay() -> None:
     assert progress.viewing == 2 and progress.position_ms == 500_000
 
 
+def test_r9_what_runs_have_played_follows() -> None:
+    """A reset heard late takes out of the former epoch just what was played after it."""
+    world = World()
+    phone, tv = world.device("P"), world.device("T", online=False)
+    phone.watch(0, 0, 1000)
+    tv.open(500).reset(500)
+    world.edit("v2", 3900, {"insert": (0, 300)})
+    head(world)
+    tv.connect(2000)
+    assert list(world.progress().coverage) == [(800_000, 1_300_000)]
+
+
 def test_r9_reading_alone_carries_and_is_written() -> None:
     world = World()
     world.device("P").watch(0, 0, 1000)
     world.checkpoint()
+    folded = world.progress().folded
     world.edit("v2", 3900, {"insert": (500, 300)})
     assert not world.session.dirty
     told = head(world)
+    assert world.progress().folded > folded, "the row at rest is replaced"
     assert world.session.dirty_items == {LECTURE}
     world.checkpoint()
     world.crash()

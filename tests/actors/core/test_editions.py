@@ -120,6 +120,11 @@ def test_r9_versions_that_have_nothing_in_common_keep_places_as_far_as_they_last
     assert apart.spans(Intervals([(0, 300), (400, 700), (800, 900)])) == Intervals([(0, 300), (400, 500)])
 
 
+def test_r9_play_behind_the_end_of_an_unrelated_version_is_play_at_its_end() -> None:
+    apart = way({}, "v1", "w1", 500)
+    assert apart.stretches(Stretch(600, 700, 10, 20)) == [Stretch(500, 500, 10, 20)]
+
+
 def test_a_circle_of_versions_ends_somewhere() -> None:
     editions = {"v1": edition("v2", []), "v2": edition("v1", [])}
     assert way(editions, "v1", "v3", 500).place(400) == 400
