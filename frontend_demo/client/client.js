@@ -2,61 +2,91 @@
  * Owns one signed-in student on one device: the journal, the link, the heads, and the players that use them.
  */
 
+import { Answers } from "./answers.js";
+import { Boot } from "./boot.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { Heads } from "./heads.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, isRefusedChunk } from "./outbox.js";
 import { Player } from "./player.js";
 import { ServerClock } from "./clock.js";
+import { Tabs } from "./tabs.js";
 import { newId } from "./ids.js";
+import { savedness } from "./savedness.js";
 
-export const CLIENT_NAME = "playhead-js/0.1.0";
+export const CLIENT_NAME = "playhead-js/0.2.0";
 
 /** Items asked for at once, until `welcome` states the limit. */
 const ITEMS_PER_PULL = 64;
 
-/** One boot of the monotonic clock: this page load. */
-const BOOT = newId("boot");
-
 /**
  * Events:
+ * - `state` {state, unsaved_ms, entries, since}: how safe the student's minutes are (savedness.js)
  * - `status` {status, reason}: `connecting`, `online`, `offline`, `refused`
  * - `saving` {entries, unsaved_ms}: something is not durable yet; `saved` {}: everything is (P26)
  * - `head` {head, fresh}: the server told a head; `fresh` is false if it was known
  * - `baton` {item, device, device_name, device_kind, mine, playing}: it changed hands, or stopped or started
+ * - `nearby` {item, device, device_name, device_kind, state, position_ms}: another player started or stopped; a
+ *   hint that no head shows yet
+ * - `clock` {wrong, offset_ms}: this device's clock is off, by so much; the student loses nothing by it
  * - `rejected` {seq, code, message}: an event was refused for good
- * - `degraded` {durability}: the disk refuses, the journal lives in memory
+ * - `degraded` {durability}: the disk refuses and the journal lives in memory, or it takes again
+ * - `device` {device}: this tab is another device from now on
  * - `wire` {way, type, ...}: every message, without secrets, for people who watch
  */
 export class Client extends Emitter {
+  clock_state = Object.freeze({ wrong: false, offset_ms: 0 });
+  #sit;
+  #seat = null;
+  #sitting = null;
+  #unseated = [];
   #journal;
   #connection;
   #outbox;
   #courier;
-  #release;
+  #delivering = false;
+  #tabs;
+  #end;
+  #boot;
+  #waking = false;
+  #answers = new Answers(this);
   #followed = new Set();
   #players = new Set();
   #pulls = new Map();
+  #nearby = new Map();
+  #state = null;
   #cut = false;
+  #away = false;
+  #over = false;
 
-  constructor({ student, device, journal, link, courier, release }) {
+  /**
+   * @param {object} of
+   * @param {() => Promise<Seat>} of.sit  claims a device id and opens its journal
+   * @param {Seat} of.seat  the first one
+   * @param {(own: string) => Promise<unknown>} of.courier  delivers the journals that other tabs left
+   *
+   * @typedef {{device: object, journal: import("./journal.js").Journal, held: () => boolean,
+   *            release: () => void}} Seat
+   */
+  constructor({ student, sit, seat, link, courier, channel = null, end = () => {} }) {
     super();
     this.student = student;
-    this.device = device;
     this.time = link.time;
     this.clock = new ServerClock(link.time);
     this.heads = new Heads(this.clock);
     this.status = "connecting";
-    this.#journal = journal;
+    this.#boot = new Boot(link.time);
+    this.#sit = sit;
     this.#courier = courier;
-    this.#release = release;
+    this.#end = end;
     this.#connection = new Connection({
       ...link,
-      credentials: () => link.credentials(device.id),
-      hello: () => this.hello(device),
+      credentials: () => link.credentials(this.device.id),
+      hello: () => this.hello(this.device),
     });
-    this.#outbox = new Outbox({ journal, connection: this.#connection, time: link.time });
+    this.#tabs = new Tabs({ time: link.time, make: channel, look: () => this.#deliverLeft() });
     this.#listen();
+    this.#take(seat);
   }
 
   get online() {
@@ -73,6 +103,16 @@ export class Client extends Emitter {
     return this.#connection.limits;
   }
 
+  /** How safe the student's minutes are, in one word and two numbers. @returns {import("./savedness.js").State} */
+  get state() {
+    return this.#state;
+  }
+
+  /** What another device's player last said of itself, if no head has come since; else null. */
+  nearby(item) {
+    return this.#nearby.get(item) ?? null;
+  }
+
   /** Where the journal lives: `indexeddb`, `localstorage`, or `memory`, which survives nothing. */
   get durability() {
     return this.#journal.durability;
@@ -86,7 +126,14 @@ export class Client extends Emitter {
   /** Connects; also after `refused`, when the user has acted. */
   start() {
     this.#cut = false;
-    this.#connection.start();
+    if (this.#seat) this.#connection.start();
+    else this.wake();
+  }
+
+  /** "Try now": does not wait for the next attempt; also after `refused`, when the user has acted. */
+  retryNow() {
+    if (this.#cut || !this.#seat) this.start();
+    else this.#connection.retry();
   }
 
   /** Cuts the link and stays away until `start`, like a flight mode: everything goes to the journal. */
@@ -100,10 +147,11 @@ export class Client extends Emitter {
   /** Ends: players leave, the link closes, the device id is free for another tab. */
   async close() {
     for (const player of [...this.#players]) player.detach();
+    this.#answers.leave();
+    this.#over = true;
     await this.#journal.settled();
-    this.#outbox.pump();
-    this.#connection.stop();
-    this.#release();
+    this.#standUp();
+    this.#end();
     this.silence();
   }
 
@@ -144,16 +192,34 @@ export class Client extends Emitter {
     this.record({ session: newId("visit"), item, version, base_rev, kind: "marked", done });
   }
 
-  /** Writes an event to the journal, stamped with `at_mono` or now; it is sent when the disk has it. */
+  /** Answers one question of a quiz. Throws RangeError for what no server takes. */
+  answer(item, version, question, value) {
+    this.#answers.answer(item, version, question, value);
+  }
+
+  /** Hands the attempt at a quiz in; answers after that are refused. */
+  submit(item, version) {
+    this.#answers.submit(item, version);
+  }
+
+  /**
+   * Writes an event to the journal, stamped with `at_mono` or now; it is sent when the disk has it. Returns its
+   * seq in a box: until this tab is a device (again), it has none.
+   */
   record(fields, at_mono = this.time.mono()) {
-    const now_mono = this.time.mono();
-    const wall_ms = this.time.wall() - (now_mono - at_mono);
-    return this.#journal.append({
-      ...fields,
-      mono_ms: Math.max(0, Math.round(at_mono)),
-      boot: BOOT,
-      wall: new Date(wall_ms).toISOString(),
-    });
+    this.#lookAround();
+    const event = this.#stamped(fields, at_mono);
+    const entry = { seq: Infinity };
+    if (this.#seat) entry.seq = this.#journal.append(event).seq;
+    else this.#unseated.push({ event, entry });
+    return entry;
+  }
+
+  /** Notes what is being played at `at_mono`, on disk only. */
+  note(fields, at_mono) {
+    this.#lookAround();
+    if (this.#seat) this.#journal.note(this.#stamped(fields, at_mono));
+    this.#sayState();
   }
 
   /** Says that a player is there and does not play; moves nothing (R1). */
@@ -161,21 +227,36 @@ export class Client extends Emitter {
     this.#connection.send({ type: "presence", item, state, position_ms });
   }
 
-  /** The tab is being hidden: write down what has been played. */
-  flush() {
-    for (const player of this.#players) player.flush();
+  /** A player has begun, stopped or stalled. */
+  playerChanged() {
+    this.#sayState();
   }
 
-  /** The page goes away, perhaps for good: say goodbye, on disk and on the wire, in this very turn. */
-  leave() {
-    for (const player of this.#players) player.leave();
-    this.#journal.spill();
+  /** The tab is being hidden, perhaps for good: write down what has been played, in this very turn. */
+  flush() {
+    this.#lookAround();
+    for (const player of this.#players) player.flush();
+    if (this.#seat) this.#journal.spill();
     this.#outbox.pump();
-    this.#connection.stop();
+  }
+
+  /**
+   * The page goes away, perhaps for good: say goodbye, on disk and on the wire, in this very turn, and give the
+   * device back. A page that comes back (bfcache) claims again before it writes: see `wake`.
+   */
+  leave() {
+    this.#lookAround();
+    for (const player of this.#players) player.leave();
+    this.#answers.leave();
+    this.#away = true;
+    this.#standUp();
   }
 
   /** The page is back, or in front again. */
   wake() {
+    this.#away = false;
+    this.#lookAround();
+    if (!this.#seat) return void this.#sitDown();
     if (this.#cut) return;
     if (this.#connection.state === "stopped") this.#connection.start();
     else this.#connection.wake();
@@ -183,15 +264,118 @@ export class Client extends Emitter {
 
   /** The network may have changed. */
   probe() {
-    if (!this.#cut) this.#connection.probe();
+    if (!this.#cut && this.#seat) this.#connection.probe();
+  }
+
+  /** Whether the machine has slept since the last look; then spans have ended and stamps are of a new boot. */
+  lookAwake() {
+    if (this.#waking || this.#boot.slept_ms() === 0) return false;
+    this.#waking = true;
+    for (const player of this.#players) player.slept();
+    this.#boot.renew();
+    this.clock.forget();
+    this.#waking = false;
+    for (const player of this.#players) player.woke();
+    if (this.#seat && !this.#cut) this.#connection.renew();
+    return true;
   }
 
   /** The hello frame of `device` without its credentials. */
   hello({ id, kind, name }) {
+    this.lookAwake();
     const mono_ms = Math.round(this.time.mono());
     const wall = new Date(this.time.wall()).toISOString();
-    return { device: { id, kind, name }, clock: { wall, mono_ms, boot: BOOT }, client: CLIENT_NAME };
+    return { device: { id, kind, name }, clock: { wall, mono_ms, boot: this.#boot.id }, client: CLIENT_NAME };
   }
+
+  // ---- being a device -----------------------------------------------------------------------------------
+
+  #stamped(fields, at_mono) {
+    const wall = new Date(this.#boot.wallAt(at_mono)).toISOString();
+    return { ...fields, mono_ms: Math.max(0, Math.round(at_mono)), boot: this.#boot.id, wall };
+  }
+
+  /** Before anything is written: is the clock still the one of before, and is this tab still the device? */
+  #lookAround() {
+    this.lookAwake();
+    if (this.#seat && !this.#seat.held()) this.#lose();
+  }
+
+  #take(seat) {
+    const other = this.device && this.device.id !== seat.device.id;
+    this.#seat = seat;
+    this.device = seat.device;
+    this.#journal = seat.journal;
+    this.#outbox = new Outbox({ journal: seat.journal, connection: this.#connection, time: this.time });
+    this.#outbox.on("spoilt", () => this.#connection.renew());
+    this.#journal.on("changed", () => this.#saySaved());
+    this.#journal.on("degraded", ({ durability }) => (this.emit("degraded", { durability }), this.#sayState()));
+    this.#journal.on("renumbered", (how) => [...this.#players].forEach((player) => player.renumbered(how)));
+    this.#journal.on("fenced", () => this.#lose());
+    for (const { event, entry } of this.#unseated.splice(0)) entry.seq = this.#journal.append(event).seq;
+    this.#tabs.open();
+    if (other) this.emit("device", { device: this.device });
+    this.#sayState();
+  }
+
+  /** Claims a device id, the old one if it is free, and only then writes and connects. */
+  #sitDown() {
+    this.#sitting ??= this.#sit()
+      .then((seat) => {
+        if (this.#away || this.#over) return seat.journal.close(), seat.release();
+        this.#take(seat);
+        if (!this.#cut) this.#connection.start();
+      })
+      .catch((error) => console.warn("playhead: no device id could be claimed; events wait in memory.", error))
+      .finally(() => (this.#sitting = null));
+    return this.#sitting;
+  }
+
+  /** Gives the device back, when everything is down on disk. */
+  #standUp() {
+    const seat = this.#seat;
+    if (!seat) return;
+    const { journal } = seat;
+    const safe = !seat.held() || journal.spill();
+    this.#outbox.pump();
+    this.#connection.stop();
+    if (journal.length) this.#tabs.sayLeft();
+    this.#tabs.close();
+    this.#outbox.close();
+    this.#seat = null;
+    const give = () => (journal.close(), seat.release());
+    if (safe) give();
+    else void journal.settled().then(give);
+  }
+
+  /** Another tab is this device now: nothing more is written under its id; what was not sent moves along. */
+  #lose() {
+    const { journal, release } = this.#seat;
+    this.#seat = null;
+    this.#unseated.push(...journal.orphans().map((event) => ({ event, entry: { seq: Infinity } })));
+    journal.close();
+    this.#outbox.close();
+    this.#connection.stop();
+    this.#tabs.close();
+    release();
+    for (const player of this.#players) player.moved();
+    if (!this.#away && !this.#over) void this.#sitDown();
+  }
+
+  /** Journals that closed tabs left behind: one look at a time. */
+  async #deliverLeft() {
+    if (this.#delivering || !this.online) return;
+    this.#delivering = true;
+    try {
+      await this.#courier(this.device.id);
+    } catch (error) {
+      console.warn("playhead: a left journal waits on.", error);
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  // ---- the link -----------------------------------------------------------------------------------------
 
   #listen() {
     const link = this.#connection;
@@ -200,8 +384,6 @@ export class Client extends Emitter {
     link.on("welcome", (message) => this.#welcomed(message));
     link.on("message", (message) => this.#hear(message));
     link.on("sent", (message) => this.emit("wire", { way: "up", ...summary(message) }));
-    this.#journal.on("changed", () => this.#saySaved());
-    this.#journal.on("degraded", () => this.emit("degraded", { durability: "memory" }));
   }
 
   #linkChanged({ state, verdict, failures }) {
@@ -223,18 +405,27 @@ export class Client extends Emitter {
     this.#outbox.welcome(message);
     this.#say("online", null);
     this.#askFor([...this.#followed]);
-    void this.#courier?.().catch((error) => console.warn("playhead: a left journal waits on.", error));
-    this.#courier = null;
+    this.#sayClock(message);
+    void this.#deliverLeft();
+  }
+
+  #sayClock({ clock_wrong = false, clock_offset_ms = 0 }) {
+    const before = this.clock_state;
+    this.clock_state = Object.freeze({ wrong: clock_wrong, offset_ms: clock_offset_ms });
+    if (clock_wrong || before.wrong) this.emit("clock", this.clock_state);
   }
 
   #hear(message) {
     this.emit("wire", { way: "down", ...summary(message) });
+    if (this.lookAwake()) return;
     if (message.type === "head") return this.#told(message);
     if (message.type === "applied") return this.#outbox.applied(message);
     if (message.type === "durable") return this.#outbox.durable(message);
     if (message.type === "resync") return this.#outbox.resync(message);
     if (message.type === "discontinuity") return this.#askFor(message.items);
     if (message.type === "rejected") return this.emit("rejected", message);
+    if (message.type === "presence") return this.#hint(message);
+    if (isRefusedChunk(message)) this.#outbox.refused();
     if (message.type === "error") console.warn(`playhead: a frame was refused: ${message.field}: ${message.message}`);
   }
 
@@ -243,9 +434,16 @@ export class Client extends Emitter {
     const before = this.heads.get(head.item);
     const fresh = this.heads.accept(head);
     const now = this.heads.get(head.item);
+    if (fresh) this.#nearby.delete(head.item);
     this.emit("head", { head: now, fresh });
     if (!before || before.device !== now.device || before.playing !== now.playing) this.#sayBaton(now);
     this.#answerPulls(head.item);
+  }
+
+  #hint({ type: _, ...hint }) {
+    if (hint.device === this.device.id) return;
+    this.#nearby.set(hint.item, hint);
+    this.emit("nearby", hint);
   }
 
   #sayBaton({ item, device, device_name, device_kind, playing }) {
@@ -271,11 +469,30 @@ export class Client extends Emitter {
     if (status === this.status && !reason) return;
     this.status = status;
     this.emit("status", { status, reason });
+    this.#sayState();
   }
 
   #saySaved() {
     if (this.#journal.length) this.emit("saving", this.unsaved);
     else this.emit("saved", {});
+    this.#sayState();
+  }
+
+  #sayState() {
+    const players = [...this.#players];
+    const now = savedness({
+      status: this.status,
+      durability: this.durability,
+      entries: this.#journal.length + this.#unseated.length,
+      unsaved_ms: this.#journal.unsaved_ms + players.reduce((sum, player) => sum + player.pending_ms, 0),
+      playing: players.some((player) => player.active),
+    });
+    const before = this.#state;
+    const same = before && ["state", "entries", "unsaved_ms"].every((name) => before[name] === now[name]);
+    if (same) return;
+    const since = before?.state === now.state ? before.since : this.time.wall();
+    this.#state = Object.freeze({ ...now, since });
+    this.emit("state", this.#state);
   }
 }
 

@@ -29,6 +29,11 @@ export class ServerClock {
     this.#sample = { offset_ms: server_ms + trip_ms / 2 - read_mono, trip_ms, read_mono };
   }
 
+  /** The monotonic clock has begun anew: what was learned is of the old one. */
+  forget() {
+    this.#sample = null;
+  }
+
   /** Server ms since 1970 now; before the first exchange, the device's own clock. */
   now() {
     return this.#sample ? this.#sample.offset_ms + this.#time.mono() : this.#time.wall();

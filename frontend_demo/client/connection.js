@@ -105,13 +105,30 @@ export class Connection extends Emitter {
 
   /** In doubt (tab shown, network changed): come back now, or prove that the link still holds. */
   probe() {
-    if (this.state === "waiting") void this.#connect();
+    if (this.state === "waiting") this.retry();
     if (!this.online) return;
     this.#sendPing();
     const asked_mono = this.#time.mono();
     this.#later("probe", PROBE_MS, () => {
       if (this.online && this.#heard_mono < asked_mono) this.#lost({ code: 4003, reason: "" });
     });
+  }
+
+  /** Come back now instead of when the wait is over; also after `refused`: the user has acted. */
+  retry() {
+    if (this.state === "waiting") {
+      this.#backoff.reset();
+      void this.#connect();
+    } else if (this.state === "refused") {
+      this.start();
+    }
+  }
+
+  /** Says hello again on a new socket, at once: what the last one said of our clock does not hold any more. */
+  renew() {
+    if (this.state !== "connecting" && this.state !== "online" && this.state !== "waiting") return;
+    this.#drop(CLIENT_CLOSES.stop);
+    void this.#connect();
   }
 
   /** The tab became active: what another connection of this device replaced may come back (4505). */

@@ -5,7 +5,7 @@
 
 import { Connection } from "./connection.js";
 import { Journal } from "./journal.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, isRefusedChunk } from "./outbox.js";
 import { lockName } from "./device.js";
 
 /** Longest time one left journal may keep its connection: a checkpoint is at most 31 s away (P26). */
@@ -21,9 +21,14 @@ export async function deliverLeft({ own, student, namespace, store, locks, spill
     if (device === own) continue;
     const release = await locks.take(lockName(namespace, device));
     if (!release) continue;
-    const journal = await Journal.open({ store, student, device, namespace, spillStorage });
-    if (await deliver(journal, link)) delivered.push(device);
-    release();
+    try {
+      const journal = await Journal.open({ store, student, device, namespace, spillStorage, time: link.time });
+      if (journal.length === 0 || (await deliver(journal, link))) delivered.push(device);
+      await journal.settled();
+      journal.close();
+    } finally {
+      release();
+    }
   }
   return delivered;
 }
@@ -41,7 +46,7 @@ function deliver(journal, { credentials, hello, WebSocket, time, random }) {
   return new Promise((resolve) => {
     const finish = () => {
       cancel();
-      outbox.shut();
+      outbox.close();
       connection.stop();
       resolve(journal.length === 0);
     };
@@ -49,7 +54,10 @@ function deliver(journal, { credentials, hello, WebSocket, time, random }) {
     connection.on("welcome", (welcome) => (welcome.student === student ? outbox.welcome(welcome) : finish()));
     connection.on("message", (message) => {
       if (["applied", "durable", "resync"].includes(message.type)) outbox[message.type](message);
+      if (isRefusedChunk(message)) outbox.refused();
     });
+    outbox.on("spoilt", () => connection.renew());
+    journal.on("fenced", finish);
     connection.on("state", ({ state }) => {
       if (state === "waiting") outbox.shut();
       if (state === "refused") finish();

@@ -18,7 +18,7 @@ const KINDS = Object.freeze({ phone: "Phone", tablet: "Tablet", laptop: "Laptop"
 
 /**
  * Claims a device id for this tab.
- * @returns {Promise<{id: string, primary: boolean, release: () => void}>}
+ * @returns {Promise<{id: string, primary: boolean, release: import("./locks.js").Release}>}
  */
 export async function claimDevice({ namespace, student, store, locks, session }) {
   const primary = (await store.device()) ?? (await newPrimary(store));

@@ -6,7 +6,7 @@ import { SignInNeeded } from "./connection.js";
 import { bindToPage } from "./page.js";
 import { claimDevice, describeDevice } from "./device.js";
 import { deliverLeft } from "./courier.js";
-import { openStore, webStorage } from "./store.js";
+import { MemoryStore, openStore, webStorage } from "./store.js";
 import { pageLocks } from "./locks.js";
 import { systemTime } from "./time.js";
 
@@ -30,14 +30,14 @@ let latest = null;
  * @param {string | (() => string | Promise<string>)} [options.token]
  * @param {{kind?: string, name?: string}} [options.device]  for people; guessed from the browser
  * @param {string} [options.namespace]  keeps several clients on one origin apart
- * @param {object} [options.parts]  replacements for tests: time, random, WebSocket, store, locks, page
+ * @param {object} [options.parts]  replacements for tests: time, random, WebSocket, store, locks, channel, page
  * @returns {Promise<Client>}
  */
 export async function connect({ student, tickets, socketUrl, token, device, namespace = "playhead", parts = {} }) {
   if (!student) throw new TypeError("connect: state the student the journal belongs to.");
   const time = parts.time ?? systemTime;
   const spillStorage = parts.spillStorage ?? webStorage();
-  const store = parts.store ?? (await openStore(namespace));
+  let store = parts.store ?? (await openStore(namespace, { time }));
   const locks = parts.locks ?? pageLocks(time, { storage: spillStorage });
   const session = parts.session ?? webStorage("sessionStorage");
   const link = {
@@ -46,19 +46,42 @@ export async function connect({ student, tickets, socketUrl, token, device, name
     random: parts.random ?? Math.random,
     time,
   };
-  const claim = await claimDevice({ namespace, student, store, locks, session });
-  const journal = await Journal.open({ store, student, device: claim.id, namespace, spillStorage });
-  const described = { ...describeDevice(device?.kind ?? null), ...stated(device), id: claim.id };
-  const courier = () => {
-    const hello = (id) => client.hello({ ...described, id });
-    return deliverLeft({ own: claim.id, student, namespace, store, locks, spillStorage, link: { ...link, hello } });
+  const described = { ...describeDevice(device?.kind ?? null), ...stated(device) };
+  const claimSeat = async () => {
+    const claim = await claimDevice({ namespace, student, store, locks, session });
+    const held = () => claim.release.held?.() ?? true;
+    try {
+      const journal = await Journal.open({ store, student, device: claim.id, namespace, spillStorage, time });
+      return { device: { ...described, id: claim.id }, journal, held, release: claim.release };
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
   };
-  const release = () => (unbind(), claim.release(), store.close());
-  const client = new Client({ student, device: described, journal, link, courier, release });
+  const sit = () =>
+    claimSeat().catch((error) => {
+      // A disk that cannot even be read: another device, in memory, rather than a `seq` used twice.
+      console.warn("playhead: the disk refuses, the journal lives in memory and dies with the page.", error);
+      store = new MemoryStore();
+      return claimSeat();
+    });
+  const courier = (own) => {
+    const hello = (id) => client.hello({ ...described, id });
+    return deliverLeft({ own, student, namespace, store, locks, spillStorage, link: { ...link, hello } });
+  };
+  const end = () => (unbind(), store.close());
+  const channel = parts.channel ?? channelOf(`${namespace}:tabs`);
+  const client = new Client({ student, sit, seat: await sit(), link, courier, channel, end });
   const unbind = bindToPage(client, parts.page);
   latest = client;
   client.start();
   return client;
+}
+
+/** How to open the talk among the tabs of this browser; null outside of a page, or where there is none. */
+function channelOf(name) {
+  const { BroadcastChannel, window } = globalThis;
+  return window && BroadcastChannel ? () => new BroadcastChannel(name) : null;
 }
 
 /**

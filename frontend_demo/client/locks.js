@@ -3,12 +3,18 @@
  *
  * Web Locks where they are (secure pages). Elsewhere a lease in localStorage: renewed each second, free when
  * its holder was silent for `LEASE_MS`, longer than the minute to which a browser slows a hidden tab's timers.
+ * Whatever a lock says, the store lets only the latest writer write (store.js): a lock that is lost costs a
+ * tab its id and never an entry.
  */
 
 import { newId } from "./ids.js";
 
 const RENEW_MS = 1_000;
 const LEASE_MS = 90_000;
+
+/**
+ * @typedef {(() => void) & {held: () => boolean}} Release  gives the lock back; `held`: whether it is still ours
+ */
 
 /** Locks of this page. @param {import("./time.js").Time} time */
 export function pageLocks(time, { locks = globalThis.navigator?.locks, storage } = {}) {
@@ -24,14 +30,16 @@ export class WebLocks {
     this.#locks = locks;
   }
 
-  /** The release of the lock, or null if another tab has it. @returns {Promise<(() => void) | null>} */
+  /** The release of the lock, or null if another tab has it. @returns {Promise<Release | null>} */
   take(name) {
     return new Promise((resolve, reject) => {
-      const held = this.#locks.request(name, { ifAvailable: true }, (lock) => {
+      let held = true;
+      const over = this.#locks.request(name, { ifAvailable: true }, (lock) => {
         if (!lock) return resolve(null);
-        return new Promise((release) => resolve(() => release()));
+        return new Promise((release) => resolve(Object.assign(release, { held: () => held })));
       });
-      held.catch(reject);
+      // Rejected as well when another page steals the lock.
+      over.catch(reject).finally(() => (held = false));
     });
   }
 }
@@ -47,26 +55,35 @@ export class LeaseLocks {
   }
 
   async take(name) {
-    const holder = JSON.parse(this.#storage.getItem(name) ?? "null");
+    const holder = this.#holder(name);
     if (holder && holder.tab !== this.#me && this.#time.wall() - holder.at < LEASE_MS) return null;
     let stop = () => {};
+    const held = () => this.#holder(name)?.tab === this.#me;
     const renew = () => {
       this.#storage.setItem(name, JSON.stringify({ tab: this.#me, at: this.#time.wall() }));
-      stop = this.#time.after(RENEW_MS, renew);
+      // A tab that was frozen for long finds another holder, and leaves it alone.
+      stop = this.#time.after(RENEW_MS, () => held() && renew());
     };
     renew();
     const release = () => {
       stop();
-      this.#storage.removeItem(name);
+      if (held()) this.#storage.removeItem(name);
     };
-    globalThis.addEventListener?.("pagehide", release, { once: true });
-    return release;
+    return Object.assign(release, { held });
+  }
+
+  #holder(name) {
+    try {
+      return JSON.parse(this.#storage.getItem(name) ?? "null");
+    } catch {
+      return null;
+    }
   }
 }
 
 /** Without any shared storage no other tab can know this one's device id, so there is nothing to claim. */
 export class NoLocks {
   async take() {
-    return () => {};
+    return Object.assign(() => {}, { held: () => true });
   }
 }

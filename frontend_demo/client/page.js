@@ -14,6 +14,8 @@ export function bindToPage(client, { window = globalThis.window, document = glob
     [window, "online", () => client.probe()],
     [window, "offline", () => client.probe()],
     [document, "visibilitychange", () => (hidden() ? client.flush() : client.wake())],
+    [document, "freeze", () => client.flush()],
+    [document, "resume", () => client.wake()],
   ];
   for (const [target, name, act] of bindings) target.addEventListener(name, act);
   return () => {

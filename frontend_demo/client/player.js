@@ -12,7 +12,7 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { SpanMeter } from "./spans.js";
+import { SpanMeter, rateOf } from "./spans.js";
 import { REAL_PLAY_MS, Visit } from "./visit.js";
 import { within } from "./time.js";
 
@@ -29,6 +29,9 @@ const NUDGE_MS = 1_000;
 const SAMPLE_MS = 250;
 
 const BEAT_MS = 10_000;
+
+/** While playing, the span so far is noted on disk this often: a kill loses no more. */
+const NOTE_MS = 2_000;
 
 /** After taking over, or a change of rate, the next beat comes early: the others learn of it in a second. */
 const EARLY_BEAT_MS = 1_000;
@@ -64,6 +67,9 @@ export class Player extends Emitter {
   #start_base_rev = 0;
   #start_by = "user";
   #beat_ms = null;
+  #noted_mono = 0;
+  #slept_at_ms = null;
+  #known_offer = null;
   #tick_at_ms = 0;
   #cancelTick = () => {};
   #cancelPresence = () => {};
@@ -128,7 +134,36 @@ export class Player extends Emitter {
     const { head } = this;
     if (!head || head.rev === 0 || !head.device || this.#mine(head)) return null;
     const { device, device_name, device_kind, playing } = head;
-    return { device, device_name, device_kind, playing, position_ms: this.#client.heads.place(this.#item) };
+    return { device, device_name, device_kind, playing, position_ms: this.#placeNow() };
+  }
+
+  /** The second place on offer (R4), unless the user has acted on it or dismissed it; else null. */
+  get offer() {
+    const { head } = this;
+    if (!this.#isPlace(head) || !head.candidate || offerKey(head.candidate) === this.#known_offer) return null;
+    return head.candidate;
+  }
+
+  /** The user does not want the offered place. */
+  dismissOffer() {
+    this.#known_offer = offerKey(this.head?.candidate);
+    this.emit("change");
+  }
+
+  /**
+   * While a bookmark is only looked at (R1): the place to go back to, by `choose`. Null when there is none.
+   * @returns {{position_ms: number, device: string, device_name: string, device_kind: string} | null}
+   */
+  get returnPlace() {
+    const { head } = this;
+    if (!this.#visit.peeking || !this.#isPlace(head)) return null;
+    const { device, device_name, device_kind } = head;
+    return { position_ms: this.#placeNow(), device, device_name, device_kind };
+  }
+
+  /** Content ms played that no journal entry holds yet. */
+  get pending_ms() {
+    return this.#meter.content_ms;
   }
 
   /**
@@ -174,7 +209,8 @@ export class Player extends Emitter {
   choose(position_ms) {
     this.#flushSeek();
     this.#breakSpan("stalled");
-    this.#visit.act("chosen", { position_ms: Math.round(position_ms), rate: this.#video.playbackRate });
+    this.#visit.act("chosen", { position_ms: Math.round(position_ms), rate: rateOf(this.#video) });
+    this.dismissOffer();
     this.#floating = false;
     this.#show(position_ms);
   }
@@ -184,7 +220,7 @@ export class Player extends Emitter {
    * user, so one run: `chosen` begins it, and what is played belongs to it.
    */
   continueHere() {
-    const place_ms = this.#client.heads.place(this.#item) ?? this.position_ms;
+    const place_ms = this.#placeNow() ?? this.position_ms;
     this.choose(this.#fromEnd(place_ms));
     return this.#play("choice");
   }
@@ -224,6 +260,37 @@ export class Player extends Emitter {
     this.#become("idle");
   }
 
+  /** The machine slept: what was played before ends at the last frame seen, with stamps of before. */
+  slept() {
+    this.#flushSeek();
+    this.#slept_at_ms = this.#meter.last_ms;
+    this.#visit.played(this.#meter.stop());
+  }
+
+  /** ... and what is played from now on has stamps of the new boot. */
+  woke() {
+    this.#visit.restamp();
+    if (this.phase === "playing") this.#goOn(this.#slept_at_ms);
+  }
+
+  /** This tab is another device from now on, so what is played on is a visit of that one. */
+  moved() {
+    this.#flushSeek();
+    this.#sample();
+    this.#visit.played(this.#meter.stop());
+    this.#visit.renew();
+    if (this.phase !== "playing" && this.phase !== "stalled") return;
+    this.#start_by = "user";
+    this.#start_base_rev = this.#client.heads.rev(this.#item);
+    this.#writePlay();
+    if (this.phase === "playing") this.#measure();
+  }
+
+  /** The journal has given its newest entries other numbers. */
+  renumbered({ after, by }) {
+    this.#visit.renumbered(after, by);
+  }
+
   /** Ends the visit and lets go of the element. */
   detach() {
     this.leave();
@@ -255,11 +322,21 @@ export class Player extends Emitter {
   /** The place the head hands to this player, or null if it stands right. */
   #handed() {
     const { head } = this;
-    if (!head || head.rev === 0 || head.version !== this.#version) return null;
-    const place_ms = this.#client.heads.place(this.#item);
+    if (!this.#isPlace(head)) return null;
+    const place_ms = this.#placeNow();
     const own_stop = this.#mine(head) && this.#visit.begun;
     if (own_stop && Math.abs(place_ms - this.position_ms) <= OWN_SLACK_MS) return null;
     return place_ms;
+  }
+
+  /** A head of another version is no place in this one: its seconds are others (R9). */
+  #isPlace(head) {
+    return Boolean(head) && head.rev > 0 && head.version === this.#version;
+  }
+
+  /** Where the item stands now, on whatever device; null if that is no place here. */
+  #placeNow() {
+    return this.#isPlace(this.head) ? this.#client.heads.place(this.#item) : null;
   }
 
   #fromEnd(place_ms) {
@@ -292,13 +369,25 @@ export class Player extends Emitter {
   }
 
   #writePlay() {
-    const fields = { position_ms: this.position_ms, rate: this.#video.playbackRate, by: this.#start_by };
+    const fields = { position_ms: this.position_ms, rate: rateOf(this.#video), by: this.#start_by };
     this.#visit.act("play", fields, { real: false, base_rev: this.#start_base_rev });
   }
 
   #measure() {
-    this.#meter.start(this.#video.currentTime * 1000, this.#client.time.mono(), this.#video.playbackRate);
+    this.#meter.start(this.#video.currentTime * 1000, this.#client.time.mono(), rateOf(this.#video));
+    this.#noted_mono = this.#client.time.mono();
     this.#become("playing");
+  }
+
+  /** Measures on from `last_ms`, unless the element is somewhere else by now. What moved since moved just now. */
+  #goOn(last_ms, most_ms = NUDGE_MS) {
+    const [at_ms, now_mono] = [this.#video.currentTime * 1000, this.#client.time.mono()];
+    const rate = rateOf(this.#video);
+    const near = last_ms !== null && at_ms >= last_ms && at_ms - last_ms <= most_ms;
+    const from_ms = near ? last_ms : at_ms;
+    this.#meter.start(from_ms, now_mono - (at_ms - from_ms) / rate, rate);
+    this.#meter.sample(at_ms, now_mono);
+    this.#tick_at_ms = at_ms;
   }
 
   // ---- the element --------------------------------------------------------------------------------------
@@ -407,7 +496,9 @@ export class Player extends Emitter {
 
   #seeking() {
     if (this.#wanted_ms !== null || this.#video.readyState === 0) return;
+    this.#client.lookAwake();
     const at_ms = this.#video.currentTime * 1000;
+    if (this.#loops(at_ms)) return this.#loop();
     // Our own positioning has left its target in #tick_at_ms, so it is never taken for the user's.
     const nudge = Math.abs(at_ms - this.#tick_at_ms) < NUDGE_MS;
     // The element is at the new place already; the span ends at the last reading.
@@ -422,6 +513,19 @@ export class Player extends Emitter {
     this.#tick_at_ms = this.#video.currentTime * 1000;
     if (this.phase === "stalled" && !this.#video.paused && this.#video.readyState >= 3) this.#measure();
     this.emit("change");
+  }
+
+  /** A looping element goes from its end to 0 by itself. */
+  #loops(at_ms) {
+    return this.#video.loop && this.phase === "playing" && at_ms < NUDGE_MS && this.#tick_at_ms >= this.duration_ms - NUDGE_MS;
+  }
+
+  /** The end was reached, and what follows is an automatic start: no seek, and nothing moves the head (R10). */
+  #loop() {
+    this.#visit.played(this.#meter.stop());
+    this.#visit.stopped("ended", this.duration_ms);
+    this.#visit.act("play", { position_ms: 0, rate: rateOf(this.#video), by: "auto" }, { real: false });
+    this.#become("stalled");
   }
 
   #noteSeek(to_ms) {
@@ -442,8 +546,9 @@ export class Player extends Emitter {
     const { to_ms, base_rev, mono_ms, cancel } = this.#seek;
     cancel();
     this.#seek = null;
-    const fields = { position_ms: to_ms, rate: this.#video.playbackRate };
+    const fields = { position_ms: to_ms, rate: rateOf(this.#video) };
     this.#visit.act("sought", fields, { base_rev, at_mono: mono_ms });
+    this.#known_offer = offerKey(this.head?.candidate);
     this.emit("change");
   }
 
@@ -452,6 +557,7 @@ export class Player extends Emitter {
     this.#sample();
     this.#visit.played(this.#meter.cut());
     this.#visit.act(kind, fields);
+    if (kind !== "marked") this.#known_offer = offerKey(this.head?.candidate);
     if (!this.active) this.#floating = true;
     this.emit("change");
   }
@@ -473,11 +579,20 @@ export class Player extends Emitter {
   }
 
   #sample() {
+    this.#client.lookAwake();
     if (!this.#meter.running) return "moving";
     const at_ms = this.#video.currentTime * 1000;
     const verdict = this.#meter.sample(at_ms, this.#client.time.mono());
     if (verdict !== "jumped") this.#tick_at_ms = at_ms;
+    if (verdict === "late") this.#split();
     return verdict;
+  }
+
+  /** It stood still for a while and moved on: two spans, with the pause in no one's time. */
+  #split() {
+    const last_ms = this.#meter.last_ms;
+    this.#visit.played(this.#meter.stop());
+    this.#goOn(last_ms, Infinity);
   }
 
   #beat() {
@@ -489,8 +604,11 @@ export class Player extends Emitter {
       return this.#measure();
     }
     const due_ms = this.#beat_ms ?? this.#client.limits?.beat_ms ?? BEAT_MS;
-    const due = this.#meter.age_ms(this.#client.time.mono()) >= due_ms || this.#becomesReal();
-    if (!due) return;
+    const now_mono = this.#client.time.mono();
+    const due = this.#meter.age_ms(now_mono) >= due_ms || this.#becomesReal();
+    if (!due && now_mono - this.#noted_mono < NOTE_MS) return;
+    this.#noted_mono = now_mono;
+    if (!due) return this.#visit.playing(this.#meter.peek());
     this.#flushSeek();
     this.#visit.played(this.#meter.cut());
     this.#beat_ms = null;
@@ -525,8 +643,8 @@ export class Player extends Emitter {
     const { run } = this.#visit;
     if (!run || !this.active || this.#mine(head) || head.rev === 0) return false;
     const { applied_seq } = this.#client;
-    if (run.held) return applied_seq >= run.seq;
-    return head.playing && run.real_seq !== null && applied_seq >= run.real_seq;
+    if (run.held) return applied_seq >= run.entry.seq;
+    return head.playing && run.real_entry !== null && applied_seq >= run.real_entry.seq;
   }
 
   #yield(head) {
@@ -541,7 +659,7 @@ export class Player extends Emitter {
     const { head } = this;
     const { run } = this.#visit;
     if (!head || this.active) return;
-    if (!this.#floating && run && !this.#mine(head) && this.#client.applied_seq >= run.seq) this.#floating = true;
+    if (!this.#floating && run && !this.#mine(head) && this.#client.applied_seq >= run.entry.seq) this.#floating = true;
     if (!this.#floating || head.playing) return;
     const place_ms = this.#handed();
     if (place_ms !== null && Math.abs(place_ms - this.position_ms) > SAMPLE_MS) this.#show(place_ms);
@@ -556,6 +674,7 @@ export class Player extends Emitter {
       this.#cancelTick = this.#client.time.after(SAMPLE_MS, () => this.#tick());
     }
     this.#present();
+    this.#client.playerChanged();
     this.emit("change");
   }
 
@@ -569,4 +688,8 @@ export class Player extends Emitter {
       this.#present(PRESENCE_MS);
     });
   }
+}
+
+function offerKey(candidate) {
+  return candidate ? `${candidate.device} ${candidate.at_ms} ${candidate.position_ms}` : null;
 }

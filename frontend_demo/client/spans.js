@@ -14,6 +14,9 @@ const BACKSTEP_MS = 250;
 /** Said to play and not moved for this long: frozen. */
 const FREEZE_MS = 1_500;
 
+/** What a media element and the protocol can both say of a rate. */
+const [RATE_MIN, RATE_MAX] = [0.1, 16];
+
 /** @typedef {{from_ms: number, to_ms: number, rate: number, mono_ms: number}} Span */
 
 export class SpanMeter {
@@ -37,11 +40,20 @@ export class SpanMeter {
     this.#rate = rate;
   }
 
-  /** Takes a reading. @returns {"moving" | "frozen" | "jumped"} */
+  /** Where it last moved, in content ms; null when nothing runs. */
+  get last_ms() {
+    return this.#last?.at_ms ?? null;
+  }
+
+  /**
+   * Takes a reading. `late`: it moved, and stood still in between (the machine slept, or the page was frozen);
+   * that belongs to no span. @returns {"moving" | "frozen" | "jumped" | "late"}
+   */
   sample(at_ms, mono_ms) {
     const gone_ms = mono_ms - this.#last.mono_ms;
     const moved_ms = at_ms - this.#last.at_ms;
     if (moved_ms < -BACKSTEP_MS || moved_ms > gone_ms * this.#rate + JUMP_MS) return "jumped";
+    if (moved_ms > 0 && gone_ms - moved_ms / this.#rate > FREEZE_MS) return "late";
     if (moved_ms > 0) this.#last = { at_ms, mono_ms };
     else if (gone_ms > FREEZE_MS) return "frozen";
     return "moving";
@@ -66,6 +78,11 @@ export class SpanMeter {
     return span;
   }
 
+  /** What runs now, as a span; goes on unchanged. @returns {Span | null} */
+  peek() {
+    return this.#span();
+  }
+
   #span() {
     if (!this.running) return null;
     const from_ms = Math.round(this.#from.at_ms);
@@ -73,4 +90,10 @@ export class SpanMeter {
     if (to_ms <= from_ms) return null;
     return { from_ms, to_ms, rate: this.#rate, mono_ms: this.#last.mono_ms };
   }
+}
+
+/** The rate of an element as the protocol can say it. */
+export function rateOf(video) {
+  const rate = Math.abs(video.playbackRate);
+  return Math.min(RATE_MAX, Math.max(RATE_MIN, Number.isFinite(rate) ? rate : 1));
 }

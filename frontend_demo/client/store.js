@@ -1,26 +1,58 @@
 /**
  * Owns the place on disk: entries, one row per (student, device) journal, and this browser's device id.
  *
- * Three stores with the same five verbs. IndexedDB; localStorage where that is missing or refused; memory as
- * the last resort, which survives nothing and says so (`durability`).
+ * Three stores with the same verbs. IndexedDB; localStorage where that is missing or refused; memory as the
+ * last resort, which survives nothing and says so (`durability`). A journal has one writer: whoever has loaded
+ * it last. A write of anybody else is refused with `Fenced`, in the transaction itself, whatever that page
+ * believes about its lock.
  */
+
+import { newId } from "./ids.js";
+import { readEntry } from "./entries.js";
+import { systemTime, within } from "./time.js";
 
 /**
  * @typedef {object} JournalRow
  * @property {number} last_seq     the newest seq ever given out
  * @property {number} durable_seq  the newest seq known durable
+ * @property {number} offered_seq  entries above it have certainly never been sent
+ * @property {number} turn         grows with every change, so that the newer of two rows is known
+ * @property {Record<string, object>} open  the span that runs, per visit: becomes an entry if the page is killed
+ * @property {string | null} writer  who may write
  */
 
-const NO_ROW = Object.freeze({ last_seq: 0, durable_seq: 0 });
+const NO_ROW = Object.freeze({ last_seq: 0, durable_seq: 0, offered_seq: 0, turn: 0, open: {}, writer: null });
+
+/**
+ * The layout of the database. Layouts only ever gain stores, so a page finds what it needs in a newer one, and
+ * rows only gain fields, so `rowOf` reads older ones.
+ */
+const LAYOUT = 1;
+const STORES = Object.freeze({
+  entries: { keyPath: ["student", "device", "seq"] },
+  journals: { keyPath: ["student", "device"] },
+  devices: { keyPath: "role" },
+});
+
+/** Opening that takes longer than this is given up: a browser that hangs must not keep the student waiting. */
+const OPEN_MS = 4_000;
+
+/** Another tab has this journal now: nothing has been written. */
+export class Fenced extends Error {
+  name = "Fenced";
+}
 
 /**
  * The best store this browser grants.
  * @param {string} namespace  keeps several clients on one origin apart
  */
-export async function openStore(namespace, { indexedDB = globalThis.indexedDB, localStorage = webStorage() } = {}) {
+export async function openStore(
+  namespace,
+  { indexedDB = globalThis.indexedDB, localStorage = webStorage(), time = systemTime } = {},
+) {
   if (indexedDB) {
     try {
-      return await IndexedStore.open(namespace, indexedDB);
+      return await IndexedStore.open(namespace, indexedDB, time);
     } catch (error) {
       console.warn("playhead: IndexedDB refuses, the journal goes to localStorage.", error);
     }
@@ -51,90 +83,202 @@ function storageWorks(storage, namespace) {
 
 export class IndexedStore {
   durability = "indexeddb";
-  #database;
-  #ranges;
+  #open;
+  #database = null;
+  #closed = false;
+  #ranges = globalThis.IDBKeyRange;
 
-  constructor(database, ranges) {
-    this.#database = database;
-    this.#ranges = ranges;
+  constructor(open) {
+    this.#open = open;
   }
 
-  static async open(namespace, indexedDB) {
-    const request = indexedDB.open(namespace, 1);
-    request.onupgradeneeded = () => {
-      const database = request.result;
-      database.createObjectStore("entries", { keyPath: ["student", "device", "seq"] });
-      database.createObjectStore("journals", { keyPath: ["student", "device"] });
-      database.createObjectStore("devices", { keyPath: "role" });
-    };
-    const database = await result(request);
-    // Another page wants a newer layout: let go, or it would wait for ever.
-    database.onversionchange = () => database.close();
-    return new IndexedStore(database, globalThis.IDBKeyRange);
+  static async open(namespace, indexedDB, time = systemTime) {
+    const store = new IndexedStore(() => openDatabase(namespace, indexedDB, time));
+    await store.#opened();
+    return store;
   }
 
   async device() {
-    const row = await result(this.#read("devices").get("primary"));
+    const row = await result((await this.#read("devices")).get("primary"));
     return row?.id ?? null;
   }
 
   async setDevice(id) {
-    await this.#change(["devices"], (stores) => stores.devices.put({ role: "primary", id }));
+    await this.#change(["devices"], "strict", (stores) => stores.devices.put({ role: "primary", id }));
   }
 
-  async load(student, device) {
-    const row = await result(this.#read("journals").get([student, device]));
-    const rows = await result(this.#read("entries").getAll(this.#span(student, device, Infinity)));
-    return { row: row ?? { ...NO_ROW }, entries: rows.map((each) => each.entry) };
+  /** Takes the journal over for `writer`. @returns {Promise<{row: JournalRow, entries: object[]}>} */
+  async load(student, device, writer = newId("life")) {
+    let row;
+    await this.#change(["journals"], "strict", (stores) => {
+      const asked = stores.journals.get([student, device]);
+      asked.onsuccess = () => {
+        row = asked.result;
+        if (row) stores.journals.put({ ...row, writer });
+        else stores.journals.put({ student, device, ...NO_ROW, writer });
+      };
+    });
+    const entries = await this.#entries(student, device);
+    return { row: { ...rowOf(row, entries), writer }, former: row?.writer ?? null, entries };
   }
 
-  async write(student, device, row, entries) {
-    await this.#change(["entries", "journals"], (stores) => {
-      for (const entry of entries) stores.entries.put({ student, device, seq: entry.seq, entry });
-      stores.journals.put({ student, device, ...row });
+  /** Writes entries and the row in one transaction, after deleting the entries in `erased` = [from, to]. */
+  async write(student, device, row, entries, erased = null) {
+    // Without entries it is a note of what runs, or a deletion: worth keeping, not worth a flush of the disk.
+    const durability = entries.length ? "strict" : "relaxed";
+    await this.#change(["entries", "journals"], durability, (stores, refuse) => {
+      const asked = stores.journals.get([student, device]);
+      asked.onsuccess = () => {
+        if (isFenced(asked.result, row)) return refuse(new Fenced(`another tab writes the journal of ${device}`));
+        if (erased) stores.entries.delete(this.#span(student, device, ...erased));
+        for (const entry of entries) stores.entries.put({ student, device, seq: entry.seq, entry });
+        stores.journals.put({ student, device, ...row });
+      };
     });
   }
 
-  async erase(student, device, row, upTo) {
-    await this.#change(["entries", "journals"], (stores) => {
-      stores.entries.delete(this.#span(student, device, upTo));
-      stores.journals.put({ student, device, ...row });
-    });
-  }
-
+  /** Devices of the student whose journals hold something. */
   async waiting(student) {
-    const keys = await result(this.#read("entries").getAllKeys());
-    return [...new Set(keys.filter(([owner]) => owner === student).map(([, device]) => device))];
+    const keys = await result((await this.#read("entries")).getAllKeys());
+    const rows = await result((await this.#read("journals")).getAll());
+    const owners = [...keys, ...rows.filter(hasOpen).map((row) => [row.student, row.device])];
+    return [...new Set(owners.filter(([owner]) => owner === student).map(([, device]) => device))];
   }
 
   close() {
-    this.#database.close();
+    this.#closed = true;
+    this.#database?.close();
+    this.#database = null;
   }
 
-  #span(student, device, upTo) {
-    return this.#ranges.bound([student, device, 0], [student, device, upTo]);
+  /** A browser may close the database (storage cleared, disk trouble, another page's upgrade): open it again. */
+  async #opened() {
+    if (this.#closed) throw new Error("the journal's store is closed");
+    if (this.#database) return this.#database;
+    const database = await this.#open();
+    if (this.#closed) {
+      database.close();
+      throw new Error("the journal's store is closed");
+    }
+    const letGo = () => {
+      database.close();
+      if (this.#database === database) this.#database = null;
+    };
+    database.onclose = letGo;
+    // Another page wants a newer layout: let go, or it would wait for ever.
+    database.onversionchange = letGo;
+    this.#database = database;
+    return database;
   }
 
-  #read(name) {
-    return this.#database.transaction(name, "readonly").objectStore(name);
+  async #entries(student, device) {
+    const all = this.#span(student, device, 0, Infinity);
+    try {
+      const rows = await result((await this.#read("entries")).getAll(all));
+      return rows.map((each) => readEntry(each.seq, each.entry));
+    } catch {
+      return this.#oneByOne(await result((await this.#read("entries")).getAllKeys(all)));
+    }
   }
 
-  #change(names, act) {
+  /** One row that cannot be read fails them all: then each is asked for by itself. */
+  async #oneByOne(keys) {
+    const entries = [];
+    for (const key of keys) {
+      const row = await result((await this.#read("entries")).get(key)).catch(() => null);
+      entries.push(readEntry(key[2], row?.entry));
+    }
+    return entries;
+  }
+
+  #span(student, device, from, to) {
+    return this.#ranges.bound([student, device, from], [student, device, to]);
+  }
+
+  async #read(name) {
+    return (await this.#begin(name, "readonly")).objectStore(name);
+  }
+
+  async #begin(names, mode, options) {
+    const database = await this.#opened();
+    try {
+      return database.transaction(names, mode, options);
+    } catch (error) {
+      if (error.name !== "InvalidStateError") throw error;
+      this.#database = null;
+      return (await this.#opened()).transaction(names, mode, options);
+    }
+  }
+
+  async #change(names, durability, act) {
+    const change = await this.#begin(names, "readwrite", { durability });
     return new Promise((resolve, reject) => {
+      let refusal = null;
+      const refuse = (error) => {
+        refusal = error;
+        change.abort();
+      };
       // Strict: resolved means the disk has it, also after a power cut.
-      const change = this.#database.transaction(names, "readwrite", { durability: "strict" });
       change.oncomplete = () => resolve();
-      change.onabort = () => reject(change.error ?? new Error("the journal's transaction was aborted"));
-      act(Object.fromEntries(names.map((name) => [name, change.objectStore(name)])));
+      change.onabort = () => reject(refusal ?? change.error ?? new Error("the journal's transaction was aborted"));
+      act(Object.fromEntries(names.map((name) => [name, change.objectStore(name)])), refuse);
     });
   }
 }
 
+async function openDatabase(namespace, indexedDB, time) {
+  try {
+    return await openLayout(() => indexedDB.open(namespace, LAYOUT), time);
+  } catch (error) {
+    if (error.name !== "VersionError") throw error;
+    // A newer client has been here. Its layout holds what this one needs.
+    return openLayout(() => indexedDB.open(namespace), time);
+  }
+}
+
+async function openLayout(open, time) {
+  const request = open();
+  request.onupgradeneeded = () => {
+    const have = request.result.objectStoreNames;
+    for (const [name, key] of Object.entries(STORES)) if (!have.contains(name)) request.result.createObjectStore(name, key);
+  };
+  const database = await within(time, OPEN_MS, result(request), null);
+  if (!database) {
+    request.onsuccess = () => request.result.close();
+    throw new Error(`IndexedDB did not open in ${OPEN_MS} ms`);
+  }
+  const missing = Object.keys(STORES).filter((name) => !database.objectStoreNames.contains(name));
+  if (!missing.length) return database;
+  database.close();
+  throw new Error(`the database on disk has no ${missing.join(", ")}`);
+}
+
+/** The value of an IndexedDB request. */
 function result(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    request.onerror = (event) => {
+      // Said here: an unread entry must not abort the whole transaction.
+      event.preventDefault?.();
+      reject(request.error);
+    };
   });
+}
+
+/** The row as read, with what an older client did not write: then everything may have been sent. */
+function rowOf(row, entries) {
+  const newest = entries.at(-1)?.seq ?? 0;
+  const { last_seq = newest, durable_seq = 0, turn = 0, open = {}, writer = null } = row ?? {};
+  const all = Math.max(last_seq, newest);
+  return { last_seq: all, durable_seq, offered_seq: row?.offered_seq ?? all, turn, open, writer };
+}
+
+function isFenced(onDisk, row) {
+  return Boolean(onDisk?.writer) && onDisk.writer !== row.writer;
+}
+
+function hasOpen(row) {
+  return Object.keys(row.open ?? {}).length > 0;
 }
 
 export class LocalStore {
@@ -155,13 +299,18 @@ export class LocalStore {
     this.#storage.setItem(`${this.#prefix}device`, id);
   }
 
-  async load(student, device) {
-    const row = JSON.parse(this.#storage.getItem(this.#rowKey(student, device)) ?? "null");
-    const entries = this.#entryKeys(student, device).map((key) => JSON.parse(this.#storage.getItem(key)));
-    return { row: row ?? { ...NO_ROW }, entries: entries.sort((a, b) => a.seq - b.seq) };
+  async load(student, device, writer = newId("life")) {
+    const former = this.#row(student, device);
+    const entries = this.#entryKeys(student, device).map((key) => readEntry(seqOf(key), parsed(this.#storage.getItem(key))));
+    entries.sort((a, b) => a.seq - b.seq);
+    const row = { ...rowOf(former, entries), writer };
+    this.#storage.setItem(this.#rowKey(student, device), JSON.stringify(row));
+    return { row, former: former?.writer ?? null, entries };
   }
 
-  async write(student, device, row, entries) {
+  async write(student, device, row, entries, erased = null) {
+    if (isFenced(this.#row(student, device), row)) throw new Fenced(`another tab writes the journal of ${device}`);
+    if (erased) this.#erase(student, device, ...erased);
     // The entries first: a row without its entry would be a gap.
     for (const entry of entries) {
       this.#storage.setItem(this.#entryKey(student, device, entry.seq), JSON.stringify(entry));
@@ -169,20 +318,27 @@ export class LocalStore {
     this.#storage.setItem(this.#rowKey(student, device), JSON.stringify(row));
   }
 
-  async erase(student, device, row, upTo) {
-    this.#storage.setItem(this.#rowKey(student, device), JSON.stringify(row));
-    for (const key of this.#entryKeys(student, device)) {
-      if (Number(key.slice(key.lastIndexOf(":") + 1)) <= upTo) this.#storage.removeItem(key);
-    }
-  }
-
   async waiting(student) {
-    const lead = `${this.#prefix}entry:${encodeURIComponent(student)}:`;
-    const devices = this.#keys(lead).map((key) => decodeURIComponent(key.slice(lead.length).split(":")[0]));
-    return [...new Set(devices)];
+    const who = encodeURIComponent(student);
+    const [entries, rows] = [`${this.#prefix}entry:${who}:`, `${this.#prefix}journal:${who}:`];
+    const named = (key, lead) => decodeURIComponent(key.slice(lead.length).split(":")[0]);
+    const open = this.#keys(rows).filter((key) => hasOpen(parsed(this.#storage.getItem(key)) ?? {}));
+    const found = [...this.#keys(entries).map((key) => named(key, entries)), ...open.map((key) => named(key, rows))];
+    return [...new Set(found)];
   }
 
   close() {}
+
+  #row(student, device) {
+    return parsed(this.#storage.getItem(this.#rowKey(student, device)));
+  }
+
+  #erase(student, device, from, to) {
+    for (const key of this.#entryKeys(student, device)) {
+      const seq = seqOf(key);
+      if (seq >= from && seq <= to) this.#storage.removeItem(key);
+    }
+  }
 
   #keys(lead) {
     const all = Array.from({ length: this.#storage.length }, (_, index) => this.#storage.key(index));
@@ -199,6 +355,18 @@ export class LocalStore {
 
   #rowKey(student, device) {
     return `${this.#prefix}journal:${owner(student, device)}`;
+  }
+}
+
+function seqOf(key) {
+  return Number(key.slice(key.lastIndexOf(":") + 1));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
   }
 }
 
@@ -219,35 +387,34 @@ export class MemoryStore {
     this.#device = id;
   }
 
-  async load(student, device) {
-    const { row, entries } = this.#journal(student, device);
-    return { row: { ...row }, entries: [...entries.values()] };
+  async load(student, device, writer = newId("life")) {
+    const journal = this.#journal(student, device);
+    const entries = [...journal.entries].map(([seq, entry]) => readEntry(seq, entry)).sort((a, b) => a.seq - b.seq);
+    const former = journal.row;
+    journal.row = { ...rowOf(former, entries), writer };
+    return { row: { ...journal.row }, former: former?.writer ?? null, entries };
   }
 
-  async write(student, device, row, entries) {
+  async write(student, device, row, entries, erased = null) {
     const journal = this.#journal(student, device);
+    if (isFenced(journal.row, row)) throw new Fenced(`another tab writes the journal of ${device}`);
+    for (const seq of [...journal.entries.keys()]) {
+      if (erased && seq >= erased[0] && seq <= erased[1]) journal.entries.delete(seq);
+    }
     for (const entry of entries) journal.entries.set(entry.seq, entry);
     journal.row = { ...row };
   }
 
-  async erase(student, device, row, upTo) {
-    const journal = this.#journal(student, device);
-    for (const seq of [...journal.entries.keys()]) if (seq <= upTo) journal.entries.delete(seq);
-    journal.row = { ...row };
-  }
-
   async waiting(student) {
-    const found = [...this.#journals.values()].filter((each) => each.student === student && each.entries.size);
-    return found.map((each) => each.device);
+    const holds = (each) => each.student === student && (each.entries.size || hasOpen(each.row ?? {}));
+    return [...this.#journals.values()].filter(holds).map((each) => each.device);
   }
 
   close() {}
 
   #journal(student, device) {
     const key = owner(student, device);
-    if (!this.#journals.has(key)) {
-      this.#journals.set(key, { student, device, row: { ...NO_ROW }, entries: new Map() });
-    }
+    if (!this.#journals.has(key)) this.#journals.set(key, { student, device, row: null, entries: new Map() });
     return this.#journals.get(key);
   }
 }

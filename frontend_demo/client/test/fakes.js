@@ -24,6 +24,12 @@ export class VirtualTime {
     this.#wall_ms += ms;
   }
 
+  /** The machine sleeps: the wall goes on, timers and the monotonic clock stand (or go on as well). */
+  sleep(ms, { mono = false } = {}) {
+    this.#wall_ms += ms;
+    if (mono) this.#mono_ms += ms;
+  }
+
   async pass(ms) {
     const until_ms = this.#mono_ms + ms;
     await settle();
@@ -44,6 +50,17 @@ export class VirtualTime {
     this.#mono_ms += by_ms;
     this.#wall_ms += by_ms;
   }
+}
+
+/** The time of one page: when the page is killed, none of its timers acts any more. */
+export function mortal(time) {
+  let alive = true;
+  return {
+    mono: time.mono,
+    wall: time.wall,
+    after: (ms, act) => time.after(ms, () => alive && act()),
+    kill: () => (alive = false),
+  };
 }
 
 /** Lets every promise that can go on, go on. */
@@ -241,6 +258,11 @@ export class FakeVideo extends EventTarget {
     this.#hold();
   }
 
+  /** ... and moves on, without a word either. */
+  thaw() {
+    this.#run();
+  }
+
   setRate(rate) {
     this.#hold();
     this.playbackRate = rate;
@@ -301,8 +323,42 @@ export class FakeStorage {
   }
 }
 
+/** Locks shared by the tabs of one browser. `steal` is what a browser does to a page it has frozen. */
+export class TabLocks {
+  #holders = new Map();
+
+  async take(name) {
+    if (this.#holders.has(name)) return null;
+    const claim = {};
+    this.#holders.set(name, claim);
+    const held = () => this.#holders.get(name) === claim;
+    return Object.assign(() => held() && this.#holders.delete(name), { held });
+  }
+
+  steal(name) {
+    this.#holders.delete(name);
+  }
+}
+
+/** A page's window and document, enough of them. */
+export function fakePage() {
+  const window = new EventTarget();
+  const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  const tell = (target, name, fields = {}) => target.dispatchEvent(Object.assign(new Event(name), fields));
+  return {
+    window,
+    document,
+    hide: () => ((document.visibilityState = "hidden"), tell(document, "visibilitychange")),
+    show: () => ((document.visibilityState = "visible"), tell(document, "visibilitychange")),
+    freeze: () => tell(document, "freeze"),
+    pagehide: () => tell(window, "pagehide", { persisted: true }),
+    pageshow: () => tell(window, "pageshow", { persisted: true }),
+    online: () => tell(window, "online"),
+  };
+}
+
 /** A connected client on a wire end of its own. */
-export async function clientOn(time, end, { student = "ana", store = new MemoryStore(), ...parts } = {}) {
+export async function clientOn(time, end, { student = "ana", store = new MemoryStore(), ...parts } = {}, world = time) {
   const client = await connect({
     student,
     tickets: async (device) => ({ ticket: `ticket-of-${device}`, socket_url: "ws://test/v1/socket" }),
@@ -312,6 +368,6 @@ export async function clientOn(time, end, { student = "ana", store = new MemoryS
       spillStorage: new FakeStorage(), page: { window: null, document: null }, ...parts,
     },
   });
-  await time.pass(10);
+  await world.pass(10);
   return client;
 }
