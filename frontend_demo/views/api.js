@@ -3,7 +3,6 @@
 import { SignInNeeded } from "../client/index.js";
 import { namespace, recall, remember } from "./place.js";
 
-const SIGN_IN_KEY = `${namespace}:sign-in`;
 
 const DEADLINE_MS = 15_000;
 
@@ -22,8 +21,15 @@ export class ApiError extends Error {
 }
 
 export class Api {
-  #session = JSON.parse(recall(SIGN_IN_KEY) ?? "null");
+  #key;
+  #session;
   #refreshing = null;
+
+  /** @param {string} of  the namespace whose sign-in it uses */
+  constructor(of = namespace) {
+    this.#key = `${of}:sign-in`;
+    this.#session = JSON.parse(recall(this.#key) ?? "null");
+  }
 
   /** Who is signed in: `{id, name}` or null. */
   get student() {
@@ -38,13 +44,13 @@ export class Api {
   /** Forgets the tokens; journals stay, sealed to their student (R9). */
   signOut() {
     this.#session = null;
-    remember(SIGN_IN_KEY, null);
+    remember(this.#key, null);
   }
 
   /** Takes what another tab did to the sign-in, and tells who is signed in now: `{id, name}` or null. */
   followOtherTabs(changed) {
     window.addEventListener("storage", ({ key, newValue }) => {
-      if (key !== SIGN_IN_KEY) return;
+      if (key !== this.#key) return;
       this.#session = JSON.parse(newValue ?? "null");
       changed(this.student);
     });
@@ -111,7 +117,7 @@ export class Api {
 
   #keep({ access_token, refresh_token, expires_in_s, student }) {
     this.#session = { access_token, refresh_token, student, ends_ms: Date.now() + expires_in_s * 1000 };
-    remember(SIGN_IN_KEY, JSON.stringify(this.#session));
+    remember(this.#key, JSON.stringify(this.#session));
   }
 
   async #call(method, path, { body, token } = {}) {

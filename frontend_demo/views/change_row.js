@@ -2,7 +2,7 @@
 
 import { deviceIcon, h, say, show } from "./element.js";
 import { ago, clock } from "./format.js";
-import { ruleWords, whyView } from "./why.js";
+import { plain, ruleWords, whyView } from "./why.js";
 import { undoWords } from "./undo.js";
 
 const KINDS = { phone: /phone/i, tablet: /tablet|pad/i, tv: /\btv\b|television/i, desktop: /computer|desktop/i };
@@ -22,7 +22,7 @@ export function changeRow(change, { changes, undo, player }) {
     h(
       "div",
       { class: "change__text" },
-      h("p", { class: "change__sentence" }, change.sentence),
+      h("p", { class: "change__sentence" }, plain(change.sentence)),
       h("p", { class: "change__facts" }, moment(change.at), h("span", {}, change.device_name || "A device"), move(change), rule(change.rule)),
       h("p", { class: "change__acts" }, why, back),
       body,

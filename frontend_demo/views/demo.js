@@ -4,6 +4,7 @@
  */
 
 import { clock } from "./format.js";
+import { demoHistory } from "./demo_history.js";
 import { deviceIcon, h, icon, say, show } from "./element.js";
 import { mark } from "./shell.js";
 import { recall, remember } from "./place.js";
@@ -18,7 +19,11 @@ const DEVICES = [
 const LINES_KEPT = 60;
 const CODE_KEY = "playhead.demo:code";
 
+/** The device whose sign-in reads the history. */
+const READER = "laptop";
+
 const sets = new Map();
+const histories = { bar: h("span"), place: h("div", { class: "demo-history" }), shown: null };
 let sounding = null;
 let sound_on = true;
 
@@ -32,6 +37,7 @@ function start() {
   root.replaceChildren(
     header(),
     h("main", { class: "desk", "aria-label": "Devices" }, [...sets.values()].map((set) => set.element)),
+    histories.place,
     h("footer", { class: "demo-foot" }, legend()),
   );
   window.addEventListener("message", hear);
@@ -62,7 +68,7 @@ function header() {
     { class: "demo-head" },
     h("a", { class: "demo-head__mark", href: "/", "aria-label": "Playhead" }, mark()),
     h("div", {}, h("h1", {}, "One student, three devices, one playhead"), h("p", {}, "Press play on one. Continue on another. Cut a link, watch on, bring it back.")),
-    button,
+    h("div", { class: "demo-head__acts" }, histories.bar, button),
   );
 }
 
@@ -193,9 +199,21 @@ function hear({ origin, data, source }) {
   if (data.kind !== "state") return;
   set.facts.update(data);
   set.element.dataset.mine = String(data.mine);
+  if (data.frame === READER) tellHistory(data.head);
   if (data.phase === "playing" && set.phase !== "playing") set.since = performance.now();
   set.phase = data.phase;
   spreadSound();
+}
+
+/** The history follows the lecture that the reading device shows. */
+function tellHistory(head) {
+  if (head && histories.shown?.item !== head.item) {
+    histories.shown?.close();
+    histories.shown = demoHistory(head.item, `playhead.${READER}`, (kind) => sets.get(READER).tell(kind));
+    histories.bar.replaceChildren(histories.shown.button);
+    histories.place.replaceChildren(histories.shown.element);
+  }
+  if (head) histories.shown.hear(head);
 }
 
 /** One device sounds: the one that began to play last. */

@@ -30,6 +30,7 @@ export class Frame {
     if (data?.to !== "playhead-frame") return;
     if (data.kind === "sound") this.#sound(data.on);
     if (data.kind === "cut") this.#link(data.on);
+    if (data.kind === "undo") this.#player()?.undo();
   }
 
   #link(cut) {
@@ -54,8 +55,7 @@ export class Frame {
       duration_ms: player?.duration_ms ?? 0,
       phase: player?.phase ?? "away",
       mine: head !== null && head.rev > 0 && head.device === this.#client.device.id,
-      rev: head?.rev ?? 0,
-      rule: head?.rule ?? "",
+      head,
       status: this.#client.status,
       cut: this.#cut,
       saved: savedness(this.#client, player),

@@ -31,7 +31,7 @@ function liveCard(press) {
     show(element, visible);
     if (!visible) return;
     say(name, `Playing on ${elsewhere.device_name || "another device"}`);
-    say(place, clock(elsewhere.position_ms));
+    say(place, elsewhere.position_ms === null ? "" : clock(elsewhere.position_ms));
     if (kind !== elsewhere.device_kind) symbol.replaceChildren(deviceIcon((kind = elsewhere.device_kind)));
   };
   return { element, update };

@@ -24,8 +24,9 @@ export function historyPanel({ player, client, changes, item, undo }) {
     const open = element.hidden;
     show(element, open);
     button.setAttribute("aria-expanded", String(open));
-    if (open) panel.open();
-    else panel.rest();
+    if (!open) return panel.rest();
+    panel.open();
+    element.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
   more.addEventListener("click", () => void panel.showMore());
   return { element, button, close: () => panel.close() };

@@ -18,7 +18,7 @@ export function candidateChip(player) {
   let offered = null;
   let dismissed = null;
   const update = () => {
-    offered = player.head?.candidate ?? null;
+    offered = (player.offer === undefined ? player.head?.candidate : player.offer) ?? null;
     show(element, Boolean(offered) && dismissed !== offered.at_ms);
     if (!offered) return;
     say(text, `You were at ${clock(offered.position_ms)} on ${offered.device_name || "another device"}`);
@@ -26,7 +26,11 @@ export function candidateChip(player) {
     element.dataset.ms = String(offered.position_ms);
   };
   go.addEventListener("click", () => player.choose(offered.position_ms));
-  close.addEventListener("click", () => ((dismissed = offered.at_ms), update()));
+  close.addEventListener("click", () => {
+    dismissed = offered.at_ms;
+    player.dismissOffer?.();
+    update();
+  });
   return { element, update };
 }
 
@@ -63,7 +67,7 @@ export function peekChip(player, bookmark_ms) {
 
 /** Where the student really is while this player looks elsewhere; null if that is here, or nothing is known. */
 function returnPlace(player) {
-  if (player.peek !== undefined) return player.peek?.return_ms ?? null;
+  if (player.returnPlace !== undefined) return player.returnPlace?.position_ms ?? null;
   const { head } = player;
   if (!head || head.rev === 0) return null;
   return Math.abs(head.position_ms - player.position_ms) > SAME_PLACE_MS ? head.position_ms : null;

@@ -25,25 +25,29 @@ const REJECTIONS = {
 
 /**
  * What is known now. `reason` is the name of the close that ended the link for good, if the page has heard one.
- * @returns {{link: string, reason: string | null, state: "saved" | "saving" | "unsaved" | "memory" | "refused",
- *            unsaved_ms: number, entries: number, clock_offset_ms: number, clock_wrong: boolean}}
+ * @returns {{link: string, reason: string | null, state: "saved" | "saving" | "offline" | "memory" | "refused",
+ *            unsaved_ms: number, clean: boolean, memory: boolean, clock_offset_ms: number, clock_wrong: boolean}}
  *          `clock_offset_ms` is the server's time minus this device's
  */
 export function safety(client, player, reason = null) {
-  const { entries, unsaved_ms } = client.unsaved;
-  const told = client.state ?? {};
-  const link = client.status;
-  const clean = entries === 0 && !player?.active;
+  const { state, entries, unsaved_ms } = client.state ?? derived(client, player);
+  const { wrong, offset_ms } = client.clock_state ?? measured(client);
+  const clean = entries === 0 && unsaved_ms === 0 && !player?.active;
   const memory = client.durability === "memory";
-  const state = clean ? "saved" : link === "online" ? "saving" : link === "refused" ? "refused" : memory ? "memory" : "unsaved";
-  const clock_offset_ms = told.clock_offset_ms ?? measuredOffset(client);
-  const clock_wrong = told.clock_wrong ?? Math.abs(clock_offset_ms) > WRONG_CLOCK_MS;
-  return { link, reason: told.reason ?? reason, state, entries, unsaved_ms, clock_offset_ms, clock_wrong, memory };
+  return { link: client.status, reason, state, unsaved_ms, clean, memory, clock_wrong: wrong, clock_offset_ms: offset_ms };
+}
+
+/** The state of a client that does not say it itself. */
+function derived(client, player) {
+  const { entries, unsaved_ms } = client.unsaved;
+  const word = { online: "saving", refused: "refused" }[client.status] ?? (client.durability === "memory" ? "memory" : "offline");
+  return { state: entries === 0 && !player?.active ? "saved" : word, entries, unsaved_ms };
 }
 
 /** Server's time minus this device's wall clock, as of the link that runs; 0 while there is none. */
-function measuredOffset(client) {
-  return client.online ? client.clock.now() - client.time.wall() : 0;
+function measured(client) {
+  const offset_ms = client.online ? client.clock.now() - client.time.wall() : 0;
+  return { wrong: Math.abs(offset_ms) > WRONG_CLOCK_MS, offset_ms };
 }
 
 /** The word for the link. */
@@ -58,18 +62,18 @@ export function helpFor({ link, reason }) {
 }
 
 /** "Saved" only when everything is durable and nothing plays on (P26). */
-export function savedWords({ state, unsaved_ms, memory, link }) {
-  if (state === "saved") return link === "online" ? "Saved" : "Everything is saved";
+export function savedWords({ state, clean, unsaved_ms, memory, link }) {
+  if (clean) return link === "online" ? "Saved" : "Everything is saved";
   const what = unsaved_ms >= 1_000 ? length(unsaved_ms) : "A change";
   if (memory) return `${state === "saving" ? "Saving …" : `${what} unsaved`}, in memory only`;
-  if (state === "saving") return "Saving …";
-  return `${what} unsaved, kept on this device`;
+  return state === "saving" ? "Saving …" : `${what} unsaved, kept on this device`;
 }
 
 /** Said below the line: what is unusual and does no harm, one sentence each. */
-export function notes({ clock_wrong, clock_offset_ms, memory, state }, rejected) {
+export function notes({ clock_wrong, clock_offset_ms, memory, clean }, rejected) {
   const said = [];
-  if (memory) said.push(state === "saved" ? "This browser refuses storage: what you watch is kept in memory until it is saved." : "This browser refuses storage: keep this page open until it says Saved.");
+  if (memory && clean) said.push("This browser refuses storage: what you watch is kept in memory until it is saved.");
+  if (memory && !clean) said.push("This browser refuses storage: keep this page open until it says Saved.");
   if (clock_wrong) said.push(`This device's clock is ${length(Math.abs(clock_offset_ms))} ${clock_offset_ms < 0 ? "ahead" : "behind"}; nothing is lost.`);
   if (rejected) said.push(REJECTIONS[rejected.code] ?? "A part of what was reported could not be read. It counts nowhere; all the rest is saved.");
   return said;

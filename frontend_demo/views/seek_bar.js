@@ -93,8 +93,8 @@ function ghostMark() {
   const name = h("span", { class: "seek__ghost-name" });
   const element = h("span", { class: "seek__ghost", hidden: true, data: { testid: "ghost" } }, name);
   const update = (elsewhere, total_ms) => {
-    element.hidden = !elsewhere?.playing;
-    if (!elsewhere?.playing) return;
+    element.hidden = !elsewhere?.playing || elsewhere.position_ms === null;
+    if (element.hidden) return;
     const part = share(elsewhere.position_ms, total_ms);
     place(element, part);
     element.dataset.ms = String(elsewhere.position_ms);

@@ -26,7 +26,7 @@ export function stateLine(client, player, { signIn }) {
     drawNotes(below, notes(facts, rejected));
   };
   help.addEventListener("click", () => act(client, helpFor(facts), signIn));
-  const offs = ["state", "saving", "saved", "degraded"].map((name) => client.on(name, update));
+  const offs = ["state", "clock", "saving", "saved", "degraded"].map((name) => client.on(name, update));
   offs.push(client.on("status", (change) => ((reason = change.reason?.name ?? null), update())));
   offs.push(client.on("rejected", (message) => ((rejected = message), update())));
   const timer = setInterval(update, 1_000);
@@ -57,7 +57,8 @@ function drawNotes(below, said) {
 function act(client, help, signIn) {
   if (help === "reload") return location.reload();
   if (help === "sign-in") return signIn();
-  client.start();
+  if (client.retryNow) client.retryNow();
+  else client.start();
 }
 
 /** The same in one word and one sentence, for a page that shows several devices. */

@@ -73,7 +73,7 @@ function tellUndone(toast, head) {
 async function tellMoved(toast, head, changes) {
   const mover = head.device_name || "another device";
   const change = await changes.latest().catch(() => null);
-  const undone = change && change.rev >= head.rev && /\bundid|\bundone|\bundo/i.test(change.sentence ?? "");
+  const undone = change && change.rev >= head.rev && /^the undo\b/i.test(change.sentence ?? "");
   const text = undone ? `Undone on ${mover}: ` : `Moved on ${mover}: `;
   toast.say([deviceIcon(head.device_kind), h("span", {}, text, h("b", {}, headWords(head)))]);
 }

@@ -22,6 +22,24 @@ export function ruleWords(rule) {
   return RULES[rule] ?? "";
 }
 
+/** What became of a run, in a few words, and how it is drawn. */
+const VERDICTS = {
+  head: { drawn: "won", words: "has the playhead" },
+  lost: { drawn: "lost", words: "began earlier" },
+  stood_back: { drawn: "lost", words: "stood back" },
+  played_on: { drawn: "lost", words: "played on as time" },
+  succeeded: { drawn: "known", words: "went before" },
+  before_reset: { drawn: "known", words: "before the fresh start" },
+  not_real: { drawn: "quiet", words: "too short to count" },
+  peek: { drawn: "quiet", words: "only looked" },
+  automatic: { drawn: "quiet", words: "started by itself" },
+};
+
+/** A sentence without the rule ids in it: they stand beside it. */
+export function plain(sentence) {
+  return String(sentence ?? "").replace(/ \(R\d+\)/g, "");
+}
+
 /**
  * @param {object} explained  `GET /v1/progress/{item}/explain`
  * @param {(name: string) => string} kindOf  the kind of a device by its name
@@ -29,22 +47,25 @@ export function ruleWords(rule) {
 export function whyView(explained, kindOf) {
   const { position_ms, duration_ms, sentence, rule } = explained;
   const candidate = explained.candidate ?? null;
-  const runs = (explained.runs ?? []).map((run) => ({ ...run, device_kind: run.device_kind ?? kindOf(run.device_name), outcome: outcome(run.verdict) }));
+  const runs = (explained.runs ?? []).map((run) => drawnRun(run, candidate, kindOf));
   return h(
     "div",
     { class: "why__body" },
-    h("p", { class: "why__sentence", data: { testid: "why-sentence" } }, sentence),
+    h("p", { class: "why__sentence", data: { testid: "why-sentence" } }, plain(sentence)),
     lectureMap({ duration_ms, position_ms, coverage: explained.coverage ?? [], candidate }),
     runs.length ? runLanes(runs, duration_ms) : null,
     rule ? h("p", { class: "why__rule" }, h("b", {}, rule), ` ${ruleWords(rule)}.`) : null,
   );
 }
 
-/** The server's verdict on a run as one of the four ways it is drawn. */
-function outcome(verdict) {
-  const text = String(verdict ?? "");
-  if (/head|won|wins|winner|holds/i.test(text)) return "won";
-  if (/offer|candidate|kept/i.test(text)) return "offered";
-  if (/succeed|known|before|earlier|former|past/i.test(text)) return "known";
-  return "lost";
+function drawnRun(run, candidate, kindOf) {
+  const offered = candidate && run.verdict !== "head" && candidate.position_ms === run.position_ms;
+  const { drawn, words } = VERDICTS[run.verdict] ?? { drawn: "quiet", words: run.verdict };
+  return {
+    ...run,
+    sentence: plain(run.sentence),
+    device_kind: run.device_kind ?? kindOf(run.device_name),
+    outcome: offered ? "offered" : drawn,
+    words: offered ? `${words}, kept on offer` : words,
+  };
 }

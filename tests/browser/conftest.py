@@ -33,7 +33,11 @@ NewDevice = Callable[..., Awaitable[Screen]]
 async def chromium() -> AsyncIterator[Browser]:
     """One browser for the run; every device is a profile of its own in it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_path(),
+            args=FLAGS,
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
         yield browser
         await browser.close()
 
@@ -48,20 +52,29 @@ async def lecture(whole: System, tmp_path_factory: pytest.TempPathFactory) -> st
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_device(system: System, chromium: Browser, lecture: str) -> AsyncIterator[NewDevice]:
-    """`await new_device("phone")`: a device of the test's student, with the lecture open."""
+    """`await new_device("phone")`: a device of the test's student, with the lecture open.
+
+    `context_of` opens another tab of that device's browser profile; `script` runs before the page's own.
+    """
     student = f"person-{uuid.uuid4().hex[:10]}"
     await students.put(system.postgres, [students.Student(student, "Pat")])
     await students.enrol(system.postgres, [students.Enrolment(student, COURSE)])
     code = TokenIssuer(system.keys.signing).issue("sign-in", student, "Pat")
     screens: list[Screen] = []
 
-    async def make(device: str, context_of: Screen | None = None) -> Screen:
-        context = context_of.page.context if context_of else await chromium.new_context()
+    async def make(
+        device: str, context_of: Screen | None = None, *, script: str | None = None, width: int = 1280
+    ) -> Screen:
+        if context_of:
+            context = context_of.page.context
+        else:
+            context = await chromium.new_context(viewport={"width": width, "height": 800})
+        if script:
+            await context.add_init_script(script)
         made = await screen(context, lecture)
-        made.student = student
+        made.student, made.link = student, f"{system.settings.web_url}/?device={device}#sign-in={code}"
         screens.append(made)
-        await made.sign_in(system.settings.web_url, device, code)
-        return await made.open_lecture()
+        return await (await made.sign_in()).open_lecture()
 
     yield make
     for made in screens:

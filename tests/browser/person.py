@@ -7,9 +7,17 @@ from playwright.async_api import BrowserContext, Page, expect
 
 WAIT_MS = 30_000
 SOON_MS = 15_000
+SLOW_MS = 60_000
 SHOWN = "document.querySelector('[data-testid=position]').dataset.ms"
 GHOST = "Number(document.querySelector('[data-testid=ghost]').dataset.ms ?? -1e9)"
 TIME = "document.querySelector('video').currentTime * 1000"
+PAUSED = "document.querySelector('video').paused"
+UNSAVED = "Number(document.querySelector('[data-testid=saved]').dataset.ms)"
+LOADED = (
+    "(({buffered: b, duration}) => b.length > 0 && b.start(0) < 1 && b.end(b.length - 1) > duration - 1)"
+    "(document.querySelector('video'))"
+)
+"""Whether the whole lecture has come through, so that it plays on without a network."""
 
 
 class Screen:
@@ -19,12 +27,13 @@ class Screen:
         self.page = page
         self.item = item
         self.student = ""
+        self.link = ""
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    async def sign_in(self, url: str, device: str, code: str) -> "Screen":
-        """Follow a sign-in link to the list of courses."""
-        await self.page.goto(f"{url}/?device={device}#sign-in={code}")
+    async def sign_in(self) -> "Screen":
+        """Follow the sign-in link to the list of courses."""
+        await self.page.goto(self.link)
         await expect(self.by("continue-card")).to_be_visible(timeout=WAIT_MS)
         assert "sign-in" not in self.page.url, "the code leaves the address bar"
         return self
@@ -51,6 +60,42 @@ class Screen:
         await self.by("play").first.click()
         await self.until("document.querySelector('video').paused")
         return await self.time_ms()
+
+    async def seek(self, position_ms: float) -> None:
+        """Click the line of time at a place; gives back when the player is there."""
+        bar = self.by("seek")
+        await bar.hover()
+        box = await bar.bounding_box()
+        total_ms = await self.page.evaluate("document.querySelector('video').duration * 1000")
+        await bar.click(position={"x": box["width"] * position_ms / total_ms, "y": box["height"] / 2})
+        await self.until(f"Math.abs({TIME} - {position_ms}) < 1500")
+
+    async def play_to_pause(self, position_ms: float) -> float:
+        """Let what plays reach a place, and pause; gives the position, ms."""
+        await self.until_played_to(position_ms)
+        return await self.pause()
+
+    async def play_for(self, content_ms: float) -> float:
+        """Play so much more, and pause; gives the position, ms."""
+        began_ms = await self.time_ms()
+        await self.press_play()
+        return await self.play_to_pause(began_ms + content_ms)
+
+    async def go_offline(self) -> None:
+        """Pull the plug of this browser profile, and wait until the page says so. What has loaded plays on."""
+        await self.until(LOADED)
+        await self.page.context.set_offline(True)
+        await expect(self.by("status").first).to_have_attribute("data-state", "offline", timeout=SLOW_MS)
+
+    async def go_online(self) -> None:
+        """Put the plug back in, and ask the page to try at once."""
+        await self.page.context.set_offline(False)
+        await self.page.evaluate("document.querySelector('[data-testid=try-now]:not([hidden])')?.click()")
+        await expect(self.by("status").first).to_have_attribute("data-state", "online", timeout=SLOW_MS)
+
+    async def device_id(self) -> str:
+        """Who this tab is to the server."""
+        return str(await self.page.evaluate("window.playhead.client.device.id"))
 
     async def until_played_to(self, position_ms: float) -> None:
         """Wait until the player has reached a place."""
