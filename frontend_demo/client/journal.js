@@ -237,7 +237,7 @@ export class Journal extends Emitter {
 
   /** Entries that reached neither the disk nor the wire when the journal was fenced, without their seq. */
   orphans() {
-    const late = this.#entries.slice(this.#firstAfter(Math.max(this.#disk_seq, this.#row.offered_seq)));
+    const late = this.#entries.slice(this.#firstAfter(this.#written_seq));
     return late.map(({ seq: _, ...event }) => event);
   }
 

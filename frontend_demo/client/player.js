@@ -574,7 +574,11 @@ export class Player extends Emitter {
   #wakeFromStall() {
     const at_ms = this.#video.currentTime * 1000;
     const moved = at_ms > this.#tick_at_ms && !this.#video.seeking && !this.#video.paused;
-    if (moved) this.#measure();
+    if (moved) {
+      const last_ms = this.#tick_at_ms;
+      this.#measure();
+      this.#goOn(last_ms);
+    }
     this.#tick_at_ms = at_ms;
   }
 

@@ -89,6 +89,10 @@ export class WireEnd {
   heads = new Map();
   applied_seq = 0;
   durable_seq = 0;
+  /** With several devices on this end: a Map from device id to its applied_seq. */
+  devices = null;
+  /** More fields of `welcome`. */
+  welcomes = {};
   epoch = 1;
   polite = true;
   on_events = () => {};
@@ -151,17 +155,21 @@ export class WireEnd {
     if (message.type === "hello") this.welcome(socket, message);
     if (message.type === "ping") this.say({ type: "pong", n: message.n, server_ms: this.time.wall() }, socket);
     if (message.type === "events") {
-      this.applied_seq = Math.max(this.applied_seq, message.events.at(-1).seq);
-      this.say({ type: "applied", seq: this.applied_seq }, socket);
+      const seq = Math.max(this.devices?.get(socket.device) ?? (this.devices ? 0 : this.applied_seq), message.events.at(-1).seq);
+      if (this.devices) this.devices.set(socket.device, seq);
+      else this.applied_seq = seq;
+      this.say({ type: "applied", seq }, socket);
     }
     if (message.type === "pull") this.answer(message.items, socket);
   }
 
   welcome(socket = this.socket, hello = this.frames.findLast((each) => each.type === "hello")) {
+    socket.device = hello.device.id;
+    const applied_seq = this.devices ? (this.devices.get(socket.device) ?? 0) : this.applied_seq;
     this.say({
       type: "welcome", student: this.student, device: hello.device.id, epoch: this.epoch,
-      applied_seq: this.applied_seq, durable_seq: this.durable_seq, server_ms: this.time.wall(), limits: LIMITS,
-      protocol: "playhead.v1",
+      applied_seq, durable_seq: this.durable_seq, server_ms: this.time.wall(), limits: LIMITS,
+      protocol: "playhead.v1", ...this.welcomes,
     }, socket);
   }
 

@@ -371,3 +371,46 @@ test("leaving says goodbye in the same turn, and a page that comes back is a new
   assert.equal(opened.length, 2);
   assert.notEqual(opened[0].session, opened[1].session);
 });
+
+test("a loop is the end and an automatic start, not a seek of the user (R10)", async () => {
+  const { time, end, video, player, spans } = await stage({ head: { rev: 1, position_ms: 590_000, device: "tv" } });
+  video.loop = true;
+  void player.play();
+  await time.pass(9_600);
+  video.currentTime = 0;
+  await time.pass(12_000);
+  player.pause();
+  await time.pass(100);
+  assert.ok(!end.kinds().includes("sought"), end.kinds().join());
+  const ended = end.entries.find((each) => each.kind === "ended");
+  assert.equal(ended.position_ms, 600_000);
+  const again = end.entries.find((each) => each.kind === "play" && each.by === "auto");
+  assert.equal(again.position_ms, 0);
+  assert.ok(spans().some(([from]) => from < 1_000));
+});
+
+test("a rate that the protocol cannot say is told as the nearest it can", async () => {
+  const { time, end, video, player } = await stage();
+  video.playbackRate = 0.0625;
+  void player.play();
+  await time.pass(20_000);
+  player.pause();
+  await time.pass(100);
+  for (const { rate } of end.entries.filter((each) => each.rate !== undefined)) assert.equal(rate, 0.1);
+});
+
+test("a page frozen for a minute with the element moving on now and then claims what moved, in no more time", async () => {
+  const { time, end, video, player, spans } = await stage();
+  void player.play();
+  await time.pass(3_030);
+  video.freeze();
+  time.sleep(57_000, { mono: true });
+  video.thaw();
+  await time.pass(4_000);
+  player.pause();
+  await time.pass(100);
+  near(spans().reduce((sum, [from, to]) => sum + to - from, 0), 7_000, 100);
+  for (const entry of end.entries.filter((each) => each.kind === "played")) assert.ok(entry.to_ms - entry.from_ms <= 5_500);
+  const [first, second] = end.entries.filter((each) => each.kind === "played");
+  assert.ok(second.mono_ms - (second.to_ms - second.from_ms) - first.mono_ms >= 50_000, "the gap is in neither");
+});
