@@ -1,11 +1,12 @@
 """One verdict per key of every expectation: what the trace says, and what the server believes or has told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
+from gateway.replay import actions as do
 from gateway.replay.belief import Belief, belief_of
 from gateway.replay.checks import of_item
 from gateway.replay.device import Device
@@ -24,7 +25,8 @@ class Verdict:
     ok: bool
 
 
-SECONDS = frozenset({"position_s", "content_s", "wall_s", "offered_s", "furthest_s"})
+ASKING = (do.Play, do.Open, do.SecondTab, do.Connect, do.SignIn)
+"""Actions by which a device asks the server: what it is answered is what it acts on."""
 
 _OF_HEAD: dict[str, Callable[[dict[str, Any]], Any]] = {
     "position_s": lambda head: head["position_ms"] / 1000,
@@ -74,16 +76,20 @@ class Judge:
             self._places[index, student, item] = belief_of(self._world.server, student, item).place
 
     def before(self, index: int) -> None:
-        """An action is about to take effect: what other devices know must have reached them."""
+        """An action is about to take effect: what it needs must have reached its devices."""
+        action = self._trace.timeline[index]
         for name, expected, told in self._told.get(index, []):
-            if told.device != self._trace.timeline[index].device:
-                self._judge_told(name, expected, told)
+            own = told.device == action.device
+            if not own or not isinstance(action, ASKING):
+                verdicts = self._told_verdicts(name, expected, told)
+                if not own or all(verdict.ok for verdict in verdicts):
+                    self._settle(name, verdicts)
 
     def at(self, index: int) -> None:
-        """The device that acts has its answer, or is about to show a first frame."""
+        """The device that acts has its answer, which counts, or is about to show a first frame."""
         for name, expected, told in self._told.get(index, []):
             if name not in self._done:
-                self._judge_told(name, expected, told)
+                self._settle(name, self._told_verdicts(name, expected, told))
 
     def expect(self, index: int) -> None:
         """The moment of an expectation has come."""
@@ -105,7 +111,7 @@ class Judge:
             for number, told in enumerate([] if expected.told is UNSET else expected.told):
                 name = f"expect[{index}].told[{number}]"
                 if name not in self._done:
-                    self._judge_told(name, expected, told)
+                    self._settle(name, self._told_verdicts(name, expected, told))
         for handed in self._world.handed:
             if not self._near(handed.said_ms / 1000, handed.got_ms / 1000):
                 where = f"timeline[{handed.index}]"
@@ -157,17 +163,21 @@ class Judge:
 
     # What devices have been told.
 
-    def _judge_told(self, name: str, expected: Expectation, told: Told) -> None:
+    def _settle(self, name: str, verdicts: list[Verdict]) -> None:
         self._done.add(name)
+        self.verdicts += verdicts
+
+    def _told_verdicts(self, name: str, expected: Expectation, told: Told) -> list[Verdict]:
+        """What the device has been told as of now."""
         device = self._world.devices[told.device]
+        verdicts: list[Verdict] = []
         for key in Told.__struct_fields__[2:]:
             said = getattr(told, key)
-            if said is UNSET:
-                continue
-            if key == "verdict":
-                self._verdict(name, expected, device, said)
-            else:
-                self._note(name, key, said, self._told_of(expected, told, device, key))
+            if key == "verdict" and said is not UNSET:
+                verdicts.append(self._verdict(name, expected, device, said))
+            elif said is not UNSET:
+                verdicts.append(self._compare(name, key, said, self._told_of(expected, told, device, key)))
+        return verdicts
 
     def _told_of(self, expected: Expectation, told: Told, device: Device, key: str) -> Any:
         if key == "auth":
@@ -204,7 +214,7 @@ class Judge:
                 return player.back_ms / 1000
         return head["position_ms"] / 1000 if head else None
 
-    def _verdict(self, name: str, expected: Expectation, device: Device, said: Range) -> None:
+    def _verdict(self, name: str, expected: Expectation, device: Device, said: Range) -> Verdict:
         answers: dict[int, set[str]] = {}
         for one in self._world.server.answers:
             if one.student == expected.student and one.device in device.ids:
@@ -219,13 +229,16 @@ class Judge:
         got = sorted({answer for seq in inside for answer in answers.get(seq, {"none"})})
         ok = bool(inside) and all(said.answer in answers.get(seq, ()) for seq in inside)
         place = f"{said.from_s:g}-{said.to_s:g} {said.answer}"
-        self.verdicts.append(Verdict(name, "verdict", place, said.answer if ok else got, ok))
+        return Verdict(name, "verdict", place, said.answer if ok else got, ok)
 
     # Agreement.
 
     def _note(self, where: str, key: str, said: Any, got: Any) -> None:
+        self.verdicts.append(self._compare(where, key, said, got))
+
+    def _compare(self, where: str, key: str, said: Any, got: Any) -> Verdict:
         word = "pass" if key == "viewing" else key
-        self.verdicts.append(Verdict(where, word, said, got, self._agree(key, said, got)))
+        return Verdict(where, word, said, got, self._agree(key, said, got))
 
     def _agree(self, key: str, said: Any, got: Any) -> bool:
         if isinstance(said, bool) or said is None or got is None or isinstance(got, str):
@@ -241,9 +254,3 @@ class Judge:
 
     def _near(self, said: float, got: float) -> bool:
         return abs(said - got) <= self._trace.tolerances.s + 1e-9
-
-
-def keys_expected(trace: Trace) -> Iterator[tuple[int, str]]:
-    """All (expectation, key) pairs of a trace."""
-    for index, expected in enumerate(trace.expect):
-        yield from ((index, key) for key in of_item(expected))

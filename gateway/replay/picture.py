@@ -47,7 +47,8 @@ class Lane:
 class Scene:
     """What a picture shows of one student and item.
 
-    `heads` are (moment, place), `offers` (from, until, place).
+    `heads` are (moment, place), `offers` (from, until, place), `offered` is the place offered last, if it
+    still is.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Scene:
     lanes: list[Lane] = field(default_factory=list)
     heads: list[tuple[int, int]] = field(default_factory=list)
     offers: list[tuple[int, int, int]] = field(default_factory=list)
+    offered: int | None = None
 
 
 class Axis:
@@ -164,7 +166,7 @@ def _plays(lane: Lane, number: int, axis: Axis, scene: Scene) -> list[str]:
         line = f"M{axis.x(play.start_ms):.1f} {_y(play.from_ms, scene):.1f}"
         line += f"L{axis.x(play.end_ms):.1f} {_y(play.to_ms, scene):.1f}"
         dash = ' stroke-dasharray="7 4"' if away else ""
-        parts.append(f'<path d="{line}" stroke="{colour}" stroke-width="5" stroke-opacity=".75"{dash}/>')
+        parts.append(f'<path d="{line}" stroke="{colour}" stroke-width="8" stroke-opacity=".6"{dash}/>')
     return parts
 
 
