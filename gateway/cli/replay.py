@@ -8,9 +8,11 @@ from pathlib import Path
 
 import structlog
 
+from gateway.replay.picture import draw
 from gateway.replay.reading import found, read
 from gateway.replay.report import Report
 from gateway.replay.runner import MODES, Mode, Replay
+from gateway.replay.scene import scenes_of
 from gateway.replay.trace import BadTrace
 from gateway.settings import Settings
 
@@ -29,6 +31,8 @@ def _replay(options: argparse.Namespace) -> int:
     except BadTrace as error:
         report.refuse(error)
         files = []
+    if options.draw is not None:
+        return _draw(files, options.draw, report)
     modes: tuple[Mode, ...] = MODES if options.durable is None else (options.durable.replace("-", " "),)
     running = Replay(options.shuffle_delivery)
     try:
@@ -40,6 +44,22 @@ def _replay(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.buffer.write(report.json() + b"\n")
     return status
+
+
+def _draw(files: list[Path], folder: Path, report: Report) -> int:
+    """One picture for each student and item of each trace: ID-student-item.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        try:
+            trace = read(path)
+        except BadTrace as error:
+            report.refuse(error)
+            continue
+        for (student, item), scene in scenes_of(trace).items():
+            drawn = folder / f"{trace.id}-{student}-{item}.svg"
+            drawn.write_text(draw(scene))
+            print(drawn)  # noqa: T201 - this is the person's terminal
+    return 2 if report.refused else 0
 
 
 def _one(running: Replay, path: Path, modes: tuple[Mode, ...], report: Report) -> None:
