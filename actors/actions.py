@@ -111,7 +111,7 @@ class Actions:
                 commit.set_result(None)
 
     def _event(self, act: Act, session: Session, item: Item, now_ms: int) -> Event:
-        device, progress = session.device(API_DEVICE), session.items.get(act.item)
+        device, progress = session.device(API_DEVICE), session.progress_of(item, now_ms)
         device.kind, device.name = "api", act.device_name or "Web page"
         device.clock.connect(BOOT, now_ms, now_ms, now_ms)
         newest_rev = progress.rev if progress else 0
