@@ -1,13 +1,17 @@
 """A session as rows and rows as a session: the one place where live state meets its columns."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from actors.core.editions import edition
+from actors.core.history import HeadChange, RunThen
 from actors.core.intervals import Intervals
 from actors.core.item import Item
 from actors.core.progress import Progress
 from actors.core.session import REV_SHIFT, Device, Session
 from actors.core.state import merge_state, restore_merge, restore_visits, visits_state
+from persistence.changes import HeadChange as ChangeRow
 from persistence.checkpoints import DeviceRow, ProgressRow
 from persistence.sessions import StoredItem, StoredSession
 
@@ -53,6 +57,33 @@ def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
 def device_row(student: str, device: Device) -> DeviceRow:
     """The row of one device: everything applied so far is in the progress rows written with it."""
     return DeviceRow(student, device.id, device.applied_seq, visits_state(device))
+
+
+def change_row(session: Session, change: HeadChange) -> ChangeRow:
+    """The row of one head change, with the names its devices have now."""
+
+    def told(run: RunThen | None) -> dict[str, Any] | None:
+        if run is None:
+            return None
+        device = session.devices.get(run.device)
+        return {**run._asdict(), "device_name": device.title if device else run.device}
+
+    return ChangeRow(
+        at=datetime.fromtimestamp(change.at_ms / 1000, UTC),
+        student=session.student,
+        item=change.item,
+        rev=change.rev,
+        what=change.what,
+        rule=change.rule,
+        device=change.device,
+        position_ms=change.position_ms,
+        former_ms=change.former_ms,
+        done=change.done,
+        epoch=change.epoch,
+        viewing=change.viewing,
+        version=change.version,
+        why={"head": told(change.head), "former": told(change.former), "loser": told(change.loser)},
+    )
 
 
 def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:

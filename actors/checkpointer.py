@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from actors.at_rest import device_row, progress_row
+from actors.at_rest import change_row, device_row, progress_row
+from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.placement import SLOTS
 from actors.residents import Residents
 from actors.settings import ShardSettings
+from persistence.changes import HeadChange as ChangeRow
 from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
 from persistence.errors import Fenced, SetupError, StoreUnavailable
 
@@ -62,13 +64,23 @@ class SlotQueue:
 
 
 @dataclass(slots=True)
+class Marks:
+    """What of one session is on its way: dirty items and devices, and head changes."""
+
+    items: set[str]
+    devices: set[str]
+    changes: list[HeadChange]
+
+
+@dataclass(slots=True)
 class Snapshot:
-    """The rows of some students of one slot, and the dirty marks to restore if the write fails."""
+    """The rows of some students of one slot, and the marks to restore if the write fails."""
 
     slot: int
     progress: list[ProgressRow] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
-    marks: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict)
+    changes: list[ChangeRow] = field(default_factory=list)
+    marks: dict[str, Marks] = field(default_factory=dict)
 
 
 class Checkpointer:
@@ -251,7 +263,8 @@ class Checkpointer:
             if not snapshot.marks:
                 return
             now, epoch = datetime.now(UTC), self._epochs.get(slot, 0)
-            await self._write(Checkpoint(slot, epoch, now, snapshot.progress, snapshot.devices))
+            rows = (snapshot.progress, snapshot.devices, snapshot.changes)
+            await self._write(Checkpoint(slot, epoch, now, *rows))
         except (Fenced, StoreUnavailable, SetupError):
             self._restore(snapshot)
             raise
@@ -295,10 +308,12 @@ class Checkpointer:
             snapshot.devices += [
                 device_row(student, session.devices[device]) for device in session.dirty_devices
             ]
-            snapshot.marks[student] = (session.dirty_items, session.dirty_devices)
+            snapshot.changes += [change_row(session, change) for change in session.head_changes]
+            snapshot.marks[student] = Marks(session.dirty_items, session.dirty_devices, session.head_changes)
         for student in snapshot.marks:
             resident = self._residents[student]
             resident.session.dirty_items, resident.session.dirty_devices = set(), set()
+            resident.session.head_changes = []
             resident.writing = True
             queue.writing[student] = queue.dirty.pop(student)
         return snapshot
@@ -307,12 +322,14 @@ class Checkpointer:
         """The outcome is unknown, or nothing was written: what was dirty is dirty again, as old as it was."""
         self.failures += 1
         queue = self._slots[snapshot.slot]
-        for student, (items, devices) in snapshot.marks.items():
+        for student, marks in snapshot.marks.items():
             queue.dirty[student] = queue.writing.pop(student)
             resident = self._residents[student]
             resident.writing = False
-            resident.session.dirty_items |= items
-            resident.session.dirty_devices |= devices
+            resident.session.dirty_items |= marks.items
+            resident.session.dirty_devices |= marks.devices
+            since, resident.session.head_changes = resident.session.head_changes, marks.changes
+            resident.session.note(since)
 
     def _announce(self, snapshot: Snapshot) -> None:
         """Committed: tell who is durable up to where."""

@@ -19,7 +19,7 @@ def encode(message: ToDevice) -> bytes:
 
 def head_of(session: Session, item: Item, now_ms: int) -> Head:
     """The head of an item as of now; `rev` 0 and position 0 if the student has not begun it (P11)."""
-    progress = session.progress_of(item) or Progress(item.id)
+    progress = session.progress_of(item, now_ms) or Progress(item.id)
     run = progress.head
     device = session.devices.get(run.device) if run else None
     return Head(

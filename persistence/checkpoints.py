@@ -9,10 +9,28 @@ from typing import Any
 import msgspec
 
 from persistence import queries
+from persistence.changes import HeadChange
 from persistence.errors import Fenced
 from persistence.postgres import Postgres
 
 SQL = queries.load("checkpoints")
+
+CHANGE_COLUMNS = (
+    "at",
+    "student",
+    "item",
+    "rev",
+    "what",
+    "rule",
+    "device",
+    "position_ms",
+    "former_ms",
+    "done",
+    "epoch",
+    "viewing",
+    "version",
+)
+"""Fields of a head change in the order of the statement's arguments, but for `why`."""
 
 Spans = Sequence[tuple[int, int]]
 Json = dict[str, Any]
@@ -65,6 +83,7 @@ class Checkpoint:
     at: datetime
     progress: Sequence[ProgressRow]
     devices: Sequence[DeviceRow]
+    changes: Sequence[HeadChange] = ()
 
 
 async def write(postgres: Postgres, checkpoint: Checkpoint) -> int:
@@ -103,6 +122,8 @@ def _arguments(checkpoint: Checkpoint) -> list[object]:
         [row.device for row in devices],
         [row.durable_seq for row in devices],
         [_json(row.visit) for row in devices],
+        *([getattr(change, name) for change in checkpoint.changes] for name in CHANGE_COLUMNS),
+        [_json(change.why) for change in checkpoint.changes],
     ]
 
 

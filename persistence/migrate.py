@@ -10,7 +10,7 @@ from persistence.postgres import Postgres
 MIGRATIONS = Path(__file__).parent / "migrations"
 # One number for the whole cluster, of our choosing: whoever migrates holds it (hex of "play").
 LOCK = 0x706C6179
-MONTHLY = ("checkpoint_history",)
+MONTHLY = ("checkpoint_history", "head_change")
 MONTHS_AHEAD = 2
 TIMEOUT_S = 300.0
 
@@ -49,11 +49,14 @@ async def migrate(postgres: Postgres, folder: Path = MIGRATIONS) -> list[str]:
 
 
 async def ensure_months(postgres: Postgres) -> None:
-    """Make the monthly partitions for this and the next two months; call it again at least every month."""
+    """Make the monthly partitions from the last month to two ahead; call it again at least every month.
+
+    The last one too: what happened before midnight may be written after it, and clocks differ.
+    """
     for table in MONTHLY:
         await postgres.execute(
             "SELECT ensure_month($1::text::regclass, now() + make_interval(months => n))"
-            " FROM generate_series(0, $2::int) AS n",
+            " FROM generate_series(-1, $2::int) AS n",
             table,
             MONTHS_AHEAD,
         )

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from actors.core import history
 from actors.core.carrying import carry
 from actors.core.clock import DeviceClock
 from actors.core.events import FLUSHED, REGISTERS, Entry, Event, Refused
+from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.progress import QUIET, Progress, Quarantined, When
 from actors.core.visit import Visit
@@ -86,7 +88,10 @@ class Folded:
 
 @dataclass(slots=True)
 class Session:
-    """The live state of one student: the only writer of it while its slot's epoch lasts."""
+    """The live state of one student: the only writer of it while its slot's epoch lasts.
+
+    `head_changes` wait for the next checkpoint; `changes_dropped` counts those that were too many.
+    """
 
     student: str
     rev_floor: int
@@ -95,6 +100,8 @@ class Session:
     items: dict[str, Progress] = field(default_factory=dict)
     dirty_items: set[str] = field(default_factory=set)
     dirty_devices: set[str] = field(default_factory=set)
+    head_changes: list[HeadChange] = field(default_factory=list)
+    changes_dropped: int = 0
 
     @property
     def dirty(self) -> bool:
@@ -113,13 +120,20 @@ class Session:
             found = self.devices[device_id] = Device(device_id)
         return found
 
-    def progress_of(self, item: Item) -> Progress | None:
+    def progress_of(self, item: Item, now_ms: int) -> Progress | None:
         """The progress in an item, in its current version (R9); None if it was not begun."""
         progress = self.items.get(item.id)
         if progress is not None and progress.version != item.version:
+            former_ms = progress.position_ms
             carry(progress, item, self.rev_floor)
             self.dirty_items.add(item.id)
+            self.note([history.carried(progress, former_ms, now_ms)])
         return progress
+
+    def note(self, changes: Iterable[HeadChange]) -> None:
+        """Keep head changes, in order, until they are written."""
+        self.head_changes, dropped = history.waiting([*self.head_changes, *changes])
+        self.changes_dropped += dropped
 
     def apply(
         self, device_id: str, entries: Iterable[Entry], catalogue: Mapping[str, Item], now_ms: int
@@ -189,24 +203,28 @@ class Session:
         return None
 
     def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
-        known = self.items.get(event.item)
-        if known is not None and known.version != item.version:
+        known = progress = self.items.get(event.item)
+        if progress is None:
+            progress = Progress(event.item, item.version)
+        elif progress.version != item.version:
+            self.progress_of(item, now_ms)
             folded.changed.add(event.item)
-        progress = self.progress_of(item) or Progress(event.item, item.version)
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
         when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms)
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:
             visit = Visit(event.session, event.item, event.intent)
-        completions = len(progress.completions)
+        before, former = history.standing(progress), progress.head
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
+        after = history.standing(progress)
+        if after != before:
+            self.note(history.changes_by(event, device.id, now_ms, before, former, progress))
         if event.kind not in QUIET or (known is not None and event.kind != "opened"):
             self.items[event.item] = progress
             self.dirty_items.add(event.item)
-        completed = len(progress.completions) > completions
-        folded.urgent = folded.urgent or completed or event.kind in FLUSHED
+        folded.urgent = folded.urgent or after[1] > before[1] or event.kind in FLUSHED
         if event.starts_run or event.kind in REGISTERS:
             device.action_ms = at_ms
         device.keep(visit, event.kind == "closed")

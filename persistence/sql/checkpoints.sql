@@ -1,5 +1,5 @@
 -- name: write
--- One slot's checkpoint: fence, progress, device watermarks and history, all or nothing (design 5).
+-- One slot's checkpoint: fence, progress, device watermarks, history and head changes, all or nothing (design 5).
 WITH fence AS MATERIALIZED (
     SELECT 1 FROM slot_lease WHERE slot = $1 AND epoch = $2 FOR SHARE
 ), written AS (
@@ -28,6 +28,16 @@ WITH fence AS MATERIALIZED (
 ), history AS (
     INSERT INTO checkpoint_history (at, slot, slot_epoch, student, item, rev, position_ms, content_ms, device)
     SELECT $3, $1, $2, student, item, rev, position_ms, content_ms, device FROM written
+), changed AS (
+    INSERT INTO head_change (at, student, item, rev, what, rule, device, position_ms, former_ms, done, epoch,
+        pass, version, why)
+    SELECT new.at, new.student, new.item, new.rev, new.what, new.rule, new.device, new.position_ms,
+        new.former_ms, new.done, new.epoch, new.pass, new.version, new.why::jsonb
+    FROM unnest($27::timestamptz[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::text[],
+        $33::text[], $34::int[], $35::int[], $36::bool[], $37::int[], $38::int[], $39::text[], $40::text[])
+        AS new (at, student, item, rev, what, rule, device, position_ms, former_ms, done, epoch, pass, version,
+            why), fence
+    ON CONFLICT DO NOTHING
 ), acknowledged AS (
     INSERT INTO device_watermark AS old (student, device, durable_seq, visit, updated_at)
     SELECT new.student, new.device, new.durable_seq, new.visit::jsonb, $3

@@ -22,7 +22,7 @@ from actors.core.run import Mark
 from actors.core.session import Session
 from actors.residents import Residents
 from actors.settings import ShardSettings
-from persistence import checkpoints, leases, sessions
+from persistence import changes, checkpoints, leases, sessions
 from persistence.checkpoints import Checkpoint
 from persistence.errors import Fenced, SetupError, StoreUnavailable
 from persistence.migrate import migrate
@@ -231,6 +231,40 @@ async def test_an_older_statement_that_is_committed_last_replaces_nothing(owner:
     assert await checkpoints.write(owner.postgres, owner.written[0]) == 0
     assert await stored_position(owner.postgres, student) == 30_000
     assert await watermark(owner.postgres, student) == seq
+
+
+async def test_r4_head_changes_are_written_with_the_checkpoint_and_once(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    session = owner.admit(student)
+    session.device("P").name = "Pad"
+    owner.play(student, 10)
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    (change,) = await changes.of_item(owner.postgres, student, "lec1", None, 10)
+    assert (change.what, change.rule, change.position_ms, change.former_ms) == ("place", "R2", 10_000, None)
+    assert change.why["head"]["device_name"] == "Pad" and change.why["head"]["from_ms"] == 0
+    assert session.head_changes == []
+    owner.play(student, 10)
+    await until(lambda: len(owner.written) == 2)
+    assert not owner.written[1].changes, "plain play makes none"
+
+
+async def test_r4_head_changes_wait_for_a_write_that_succeeds(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    session = owner.admit(student)
+    owner.play(student, 10)
+
+    def fail_once(checkpoint: Checkpoint) -> None:
+        owner.before_write = lambda checkpoint: None
+        session.apply("P", [event(4, "sought", "lec1", 20_000, position_ms=500_000)], CATALOGUE, now_ms())
+        raise StoreUnavailable("nobody knows")
+
+    owner.before_write = fail_once
+    owner.checkpointer.start()
+    await until(lambda: student in owner.durable)
+    found = await changes.of_item(owner.postgres, student, "lec1", None, 10)
+    assert [change.position_ms for change in found] == [500_000, 10_000]
+    assert session.head_changes == []
 
 
 async def test_f20_what_is_learnt_of_a_device_without_an_event_is_kept(owner: Owner) -> None:

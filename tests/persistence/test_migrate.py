@@ -66,11 +66,14 @@ async def test_a_folder_without_migrations_is_no_installation(empty: Postgres, t
         await migrate(empty, tmp_path)
 
 
-async def test_this_and_the_next_two_months_are_there(empty: Postgres) -> None:
+async def test_last_month_this_and_the_next_two_are_there(empty: Postgres) -> None:
     await migrate(empty)
     now = datetime.now(UTC)
-    months = [(now.year * 12 + now.month - 1 + n) for n in range(3)]
-    wanted = {f"checkpoint_history_{month // 12:04}_{month % 12 + 1:02}" for month in months}
-    found = await empty.rows("SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent ="
-                             " 'checkpoint_history'::regclass")  # fmt: skip
-    assert {row["name"] for row in found} == wanted
+    months = [(now.year * 12 + now.month - 1 + n) for n in range(-1, 3)]
+    suffixes = [f"{month // 12:04}_{month % 12 + 1:02}" for month in months]
+    for table in ("checkpoint_history", "head_change"):
+        found = await empty.rows(
+            "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::text::regclass",
+            table,
+        )
+        assert {row["name"] for row in found} == {f"{table}_{suffix}" for suffix in suffixes}
