@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from actors.at_rest import progress_row
+from actors.core.item import Item
+from actors.core.session import Session
 from actors.heads import encode, head_of
-from gateway.replay.server import Server
 from persistence.checkpoints import ProgressRow
 
 DAY_MS = 86_400_000
@@ -58,14 +59,13 @@ class Belief:
         return not head["done"] or head["pass"] > completed
 
 
-def belief_of(server: Server, student: str, item_id: str) -> Belief:
-    """Ask the server, at its present time."""
-    session, item = server.owner(student).session, server.catalogue[item_id]
-    head = msgspec.msgpack.decode(encode(head_of(session, item, server.now_ms)))
-    progress = session.items.get(item_id)
+def belief_of(session: Session, item: Item, now_ms: int) -> Belief:
+    """What the owner of a session believes of an item as of now."""
+    head = msgspec.msgpack.decode(encode(head_of(session, item, now_ms)))
+    progress = session.items.get(item.id)
     row = None
     if progress is not None:
-        written = msgspec.json.encode(progress_row(student, progress, item))
+        written = msgspec.json.encode(progress_row(session.student, progress, item))
         row = msgspec.json.decode(written, type=ProgressRow)
     return Belief(head, row)
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from gateway.replay import actions as do
-from gateway.replay.belief import Belief, belief_of
+from gateway.replay.belief import Belief
 from gateway.replay.checks import of_item
 from gateway.replay.device import Device
 from gateway.replay.trace import Expectation, Range, Told, Trace
@@ -73,7 +73,7 @@ class Judge:
     def keep(self, index: int) -> None:
         """Remember the heads as they are after this entry of the timeline."""
         for student, item in self._kept[index]:
-            self._places[index, student, item] = belief_of(self._world.server, student, item).place
+            self._places[index, student, item] = self._world.server.believed(student, item).place
 
     def before(self, index: int) -> None:
         """An action is about to take effect: what it needs must have reached its devices."""
@@ -96,7 +96,7 @@ class Judge:
         expected = self._trace.expect[index]
         where = f"expect[{index}]"
         if expected.item is not None:
-            belief = belief_of(self._world.server, expected.student, expected.item)
+            belief = self._world.server.believed(expected.student, expected.item)
             for key in of_item(expected):
                 self._note(where, key, getattr(expected, key), self._believed(expected, belief, key))
         if expected.course is not UNSET:
@@ -154,7 +154,7 @@ class Judge:
     def _course_next(self, expected: Expectation) -> str | None:
         items = self._trace.courses[str(expected.course)]
         server = self._world.server
-        return next((i for i in items if not belief_of(server, expected.student, i).head["done"]), None)
+        return next((i for i in items if not server.believed(expected.student, i).head["done"]), None)
 
     def _flagged(self, student: str, name: str) -> bool:
         devices = self._world.server.owner(student).session.devices

@@ -48,12 +48,13 @@ class Replay:
         world = make_world(trace, self._keys, self._loop, mode == "at once", self._seed)
         judge = Judge(world)
         world.before_frame = judge.at
-        _play_through(world, judge)
+        play_through(world, judge)
         judge.finish()
         return Outcome(trace, mode, judge.verdicts)
 
 
-def _play_through(world: World, judge: Judge) -> None:
+def play_through(world: World, judge: Judge) -> None:
+    """Take every step of the world's trace in order; the judge looks at its moments."""
     trace, steps = world.trace, steps_of(world.trace)
     moments = [(*trace.end_of(expected.after), number) for number, expected in enumerate(trace.expect)]
     kept = [(*trace.end_of(index), index) for index in judge.kept_after]

@@ -2,7 +2,6 @@
 
 from gateway.replay import actions as do
 from gateway.replay.actions import Action, ms
-from gateway.replay.belief import belief_of
 from gateway.replay.instant import InstantLoop
 from gateway.replay.picture import Lane, Play, Scene
 from gateway.replay.server import made_keys
@@ -49,7 +48,7 @@ def scenes_of(trace: Trace) -> dict[tuple[str, str], Scene]:
 
 def _look(world: World, student: str, item: str, scene: Scene) -> None:
     """Note where the head stands now, and what is offered."""
-    now_ms, head = world.server.now_ms, belief_of(world.server, student, item).head
+    now_ms, head = world.server.now_ms, world.server.believed(student, item).head
     if not scene.heads or scene.heads[-1][1] != head["position_ms"]:
         scene.heads.append((now_ms, head["position_ms"]))
     if head["candidate"] is None:

@@ -24,6 +24,7 @@ from actors.batch import (
     WireEntry,
 )
 from gateway.keys import Keys, open_keys
+from gateway.replay.belief import Belief, belief_of
 from gateway.replay.catalogue import Catalogue
 from gateway.replay.instant import InstantLoop
 from gateway.replay.owner import Owner
@@ -92,6 +93,10 @@ class Server:
 
     def _now_s(self) -> float:
         return self.now_ms / 1000
+
+    def believed(self, student: str, item: str) -> Belief:
+        """What the server believes of a student and item as of now."""
+        return belief_of(self.owner(student).session, self.catalogue[item], self.now_ms)
 
     def owner(self, student: str) -> Owner:
         """Who has the student's state in memory; activated from what is at rest if nobody has."""
