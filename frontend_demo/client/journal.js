@@ -73,7 +73,11 @@ export class Journal extends Emitter {
     const journal = new Journal({ store, student, device, row, entries, disk_seq, spillStorage, spillKey, time });
     journal.#spilled = spill !== null;
     for (const span of runs) journal.append(span);
-    if (spill) journal.#write();
+    const tidy = !spill && !Object.keys(disk.row.open).length && entries.length === disk.entries.length;
+    if (!tidy) {
+      journal.#erase(0, row.durable_seq);
+      journal.#write();
+    }
     await journal.settled();
     return journal;
   }
@@ -286,7 +290,6 @@ export class Journal extends Emitter {
 
   #write() {
     if (this.#closed) return;
-    this.#row.turn += 1;
     this.#dirty = true;
     if (this.#writing) return;
     this.#writing = true;
@@ -365,28 +368,22 @@ export class Journal extends Emitter {
 
 /**
  * What there is: the disk's entries and the spill's, the longer of two, and the spans that ran when the page was
- * killed. A span is taken from the newest row only, and only if no entry says how it went on: it counts once.
+ * killed. The note of a span goes in the write that brings its entry; a spill has the entry alone, and then a
+ * note of the same play counts no more.
  */
 function recovered({ row, former, entries }, spill) {
   // What a page spilled that had lost the journal was never sent under a seq that is its own.
   const own = spill && (!former || !spill.row.writer || spill.row.writer === former);
-  const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
+  const kept = entries.filter((entry) => entry.seq > row.durable_seq);
+  const bySeq = new Map(kept.map((entry) => [entry.seq, entry]));
   for (const entry of own ? spill.entries : []) {
     if (entry.seq > row.durable_seq && fuller(entry, bySeq.get(entry.seq))) bySeq.set(entry.seq, entry);
   }
   const all = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
-  const newest = all.at(-1)?.seq ?? 0;
-  const latest = own && spill.row.turn > row.turn ? spill.row : row;
-  const open = newest > latest.last_seq ? [] : Object.values(latest.open ?? {});
-  const runs = open.filter((span) => isSpan(span) && !all.some((entry) => goesPast(entry, span)));
+  const runs = Object.values(row.open).filter((span) => isSpan(span) && !all.some((entry) => goesPast(entry, span)));
   const offered_seq = Math.max(row.offered_seq, own ? spill.row.offered_seq : 0);
-  const last_seq = Math.max(row.last_seq, latest.last_seq, newest);
-  const turn = Math.max(row.turn, latest.turn);
-  return {
-    row: { ...row, last_seq, offered_seq, turn, open: {} },
-    entries: all,
-    runs,
-  };
+  const last_seq = Math.max(row.last_seq, all.at(-1)?.seq ?? 0);
+  return { row: { ...row, last_seq, offered_seq, open: {} }, entries: all, runs };
 }
 
 function fuller(entry, other) {
@@ -414,7 +411,7 @@ function readSpill(storage, key) {
   try {
     const spill = JSON.parse(storage?.getItem(key) ?? "null") ?? {};
     // Version 0.1.0 spilled the entries alone.
-    const { row, entries } = Array.isArray(spill) ? { row: { turn: -1, offered_seq: spill.at(-1).seq }, entries: spill } : spill;
+    const { row, entries } = Array.isArray(spill) ? { row: { offered_seq: spill.at(-1).seq }, entries: spill } : spill;
     return row ? { row, entries: entries.map((entry) => readEntry(entry.seq, entry)) } : null;
   } catch {
     return null;

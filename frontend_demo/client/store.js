@@ -16,12 +16,11 @@ import { systemTime, within } from "./time.js";
  * @property {number} last_seq     the newest seq ever given out
  * @property {number} durable_seq  the newest seq known durable
  * @property {number} offered_seq  entries above it have certainly never been sent
- * @property {number} turn         grows with every change, so that the newer of two rows is known
  * @property {Record<string, object>} open  the span that runs, per visit: becomes an entry if the page is killed
  * @property {string | null} writer  who may write
  */
 
-const NO_ROW = Object.freeze({ last_seq: 0, durable_seq: 0, offered_seq: 0, turn: 0, open: {}, writer: null });
+const NO_ROW = Object.freeze({ last_seq: 0, durable_seq: 0, offered_seq: 0, open: {}, writer: null });
 
 /**
  * The layout of the database. Layouts only ever gain stores, so a page finds what it needs in a newer one, and
@@ -268,9 +267,9 @@ function result(request) {
 /** The row as read, with what an older client did not write: then everything may have been sent. */
 function rowOf(row, entries) {
   const newest = entries.at(-1)?.seq ?? 0;
-  const { last_seq = newest, durable_seq = 0, turn = 0, open = {}, writer = null } = row ?? {};
+  const { last_seq = newest, durable_seq = 0, open = {}, writer = null } = row ?? {};
   const all = Math.max(last_seq, newest);
-  return { last_seq: all, durable_seq, offered_seq: row?.offered_seq ?? all, turn, open, writer };
+  return { last_seq: all, durable_seq, offered_seq: row?.offered_seq ?? all, open, writer };
 }
 
 function isFenced(onDisk, row) {

@@ -115,9 +115,9 @@ test("a span lengthened while the disk was writing it is written again before it
   journal.append(beat(0));
   await settle();
   journal.append(beat(1));
+  journal.sending = true;
   go();
   await settle();
-  journal.sending = true;
   assert.deepEqual(journal.ready(1), []);
   store.write = write;
   go();
@@ -146,4 +146,16 @@ test("two weeks of lectures off line are a few entries each and go up whole", as
   const content = end.entries.filter((each) => each.kind === "played").reduce((sum, each) => sum + each.to_ms - each.from_ms, 0);
   assert.ok(Math.abs(content - 14 * 600_000) < 14 * 300, `${content}`);
   assert.deepEqual(end.entries.map((each) => each.seq), end.entries.map((_, index) => index + 1));
+});
+
+test("a page that starts off line joins its beats as well: nothing was sent yet", async () => {
+  const time = new VirtualTime();
+  const end = new WireEnd(time);
+  end.open = false;
+  const client = await clientOn(time, end);
+  const player = client.attach(new FakeVideo(time), { item: "lec1", version: "v1" });
+  void player.play();
+  await time.pass(120_000);
+  assert.equal(client.unsaved.entries, 3, "opened, play, one span");
+  assert.ok(client.unsaved.unsaved_ms >= 110_000);
 });

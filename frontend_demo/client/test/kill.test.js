@@ -45,6 +45,42 @@ for (const [name, make] of Object.entries(STORES)) {
   });
 }
 
+test("a note does not outlive its beat: after `durable` nothing is left to count again", async () => {
+  const store = await STORES.indexeddb();
+  const journal = await open(store);
+  journal.note(run);
+  journal.append({ ...run, to_ms: 5_000, mono_ms: 5_000 });
+  await journal.settled();
+  journal.forget(1);
+  await journal.settled();
+  assert.deepEqual(await store.waiting("ana"), []);
+  assert.equal((await open(store)).length, 0);
+});
+
+test("a note that counts no more is cleared away, so that nobody looks for it again", async () => {
+  const store = new MemoryStore();
+  const spillStorage = new FakeStorage();
+  const journal = await open(store, { spillStorage });
+  journal.append({ ...run, kind: "opened", mono_ms: 0 });
+  journal.note({ ...run, to_ms: 0 });
+  await journal.settled();
+  journal.forget(1);
+  await journal.settled();
+  assert.deepEqual(await store.waiting("ana"), ["d1"]);
+  assert.equal((await open(store)).length, 0);
+  assert.deepEqual(await store.waiting("ana"), []);
+});
+
+test("a journal with nothing to deliver costs no connection", async () => {
+  const time = new VirtualTime();
+  const end = new WireEnd(time);
+  const store = new MemoryStore();
+  await store.write("ana", "left", { last_seq: 4, durable_seq: 4, offered_seq: 4, open: { v: { ...run, to_ms: 0 } } }, []);
+  await clientOn(time, end, { store });
+  await time.pass(5_000);
+  assert.equal(end.sockets.length, 1);
+});
+
 test("a note alone is found by the tab that looks for left journals", async () => {
   const store = await STORES.indexeddb();
   const journal = await open(store);

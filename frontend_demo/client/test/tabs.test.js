@@ -186,13 +186,13 @@ test("a reload takes its own device back: the old page gave it back in time", as
 test("leases: a tab frozen for longer than its lease leaves the next holder alone", async () => {
   const time = new VirtualTime();
   const storage = new FakeStorage();
-  const life = mortal(time);
-  const frozen = await new LeaseLocks(life, storage).take("d");
+  const frozen = await new LeaseLocks(time, storage).take("d");
+  await time.pass(300);
   time.sleep(100_000);
   const next = await new LeaseLocks(time, storage).take("d");
   assert.ok(next);
   assert.equal(frozen.held(), false);
-  await time.pass(5_000);
+  await time.pass(800);
   assert.equal(next.held(), true, "the frozen tab did not renew");
   frozen();
   assert.equal(next.held(), true, "nor did it release what is not its own");
@@ -216,4 +216,16 @@ test("Web Locks: held until released, not held when stolen", async () => {
   await settle();
   assert.equal(other.held(), false);
   assert.equal(await new WebLocks({ request: async (name, options, act) => act(null) }).take("d"), null);
+});
+
+test("a lock that was taken away and is free again is claimed again before anything is written", async () => {
+  const { time, end, locks, tab } = await browser();
+  const { client } = await tab();
+  const { id } = client.device;
+  locks.steal(`playhead:device:${id}`);
+  client.mark("lec1", "v1", true);
+  await time.pass(100);
+  assert.equal(client.device.id, id);
+  assert.equal(await locks.take(`playhead:device:${id}`), null);
+  assert.deepEqual(end.entries.map((each) => [each.seq, each.item]), [[1, "lec1"]]);
 });
