@@ -256,7 +256,7 @@ def change_sentence(change: HeadChange, zone: tzinfo = UTC) -> str:
 
 def explain_past(changes: Sequence[HeadChange], zone: tzinfo = UTC) -> Explanation:
     """Why the position was what it was after these changes, newest first."""
-    latest = next((change for change in changes if change.what == "place"), None)
+    latest = next((change for change in changes if change.what != "done"), None)
     latest = latest or next(iter(changes), None)
     if latest is None:
         return Explanation("", "Nothing had counted by then, so it began at 0:00.", [])

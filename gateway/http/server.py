@@ -10,7 +10,19 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from gateway.http import actions, courses, health, items, media, openapi, pages, progress, sign_in, tickets
+from gateway.http import (
+    actions,
+    courses,
+    explanation,
+    health,
+    items,
+    media,
+    openapi,
+    pages,
+    progress,
+    sign_in,
+    tickets,
+)
 from gateway.http.deadlines import ConnectionLimits, connection_factory
 from gateway.http.deps import Deps
 from gateway.http.problems import HEADERS, Problem, not_found, of_status, unauthorized, unavailable
@@ -34,6 +46,7 @@ def routes() -> list[Route]:
         *courses.routes(),
         *items.routes(),
         *progress.routes(),
+        *explanation.routes(),
         *actions.routes(),
         *media.ROUTES,
         *health.routes(),

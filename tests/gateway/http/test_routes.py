@@ -23,6 +23,8 @@ WHO_MAY = {
     "GET /v1/items/{item}": Who.STUDENT,
     "GET /v1/items/{item}/media": Who.STUDENT,
     "GET /v1/progress/{item}": Who.STUDENT,
+    "GET /v1/progress/{item}/explain": Who.STUDENT,
+    "GET /v1/progress/{item}/history": Who.STUDENT,
     "POST /v1/progress/{item}/undo": Who.STUDENT,
     "POST /v1/progress/{item}/choose": Who.STUDENT,
     "POST /v1/progress/{item}/reset": Who.STUDENT,
