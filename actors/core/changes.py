@@ -1,12 +1,11 @@
-"""The journal of head changes of an item, and what an undo finds in it (R4)."""
+"""The journal of head changes of an item (R4)."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from actors.core.run import Key, Mark, Run
+from actors.core.run import Key, Mark
 
 CHANGES_MAX = 8
-"""Head changes kept for undo; the checkpoint history has them all."""
+"""Head changes kept here; the checkpoint history has them all."""
 
 PLACE, DONE, EPOCH = "place", "done", "epoch"
 """What changed: who has the head and where, whether the item is done, or the epoch."""
@@ -23,8 +22,3 @@ class Change(NamedTuple):
     place_ms: int | None
     rule: str = ""
     loser: Key | None = None
-
-
-def latest_known(changes: Sequence[Change], run: Run) -> Change | None:
-    """The latest change the run's device knew of: what its user means by undo."""
-    return next((change for change in reversed(changes) if run.knows_of(change.by)), None)

@@ -9,8 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actors.core.epochs import Epochs, Pass
+from actors.core.epochs import Epoch, Epochs
 from actors.core.intervals import Intervals
+from actors.core.passes import Pass
 from actors.core.run import EXPLICIT, JUMP_MS, Run
 
 
@@ -66,13 +67,14 @@ def worth_offering(loser: Run, head: Run, runs: Collection[Run], epochs: Epochs,
     place_ms = loser.position_ms
     if place_ms >= duration_ms or abs(place_ms - head.position_ms) <= JUMP_MS:
         return False
-    viewing = epochs.pass_of(loser, epochs.current)
+    epoch = epochs.of(loser, loser.moved_ms)
+    viewing = epochs.pass_of(loser, epoch)
     if any(spans.near(place_ms, JUMP_MS) for spans in viewing.let_go.values()):
         return False
     for run in runs:
-        if run is loser or epochs.pass_of(run, epochs.current) is not viewing:
+        if run is loser or epochs.pass_of(run, epoch) is not viewing:
             continue
-        if Intervals(stretch[:2] for stretch in epochs.played_now(run)).near(place_ms, JUMP_MS):
+        if Intervals(stretch[:2] for stretch in epochs.played_in(run, epoch)).near(place_ms, JUMP_MS):
             return False
     return True
 
@@ -82,7 +84,7 @@ def _played_on(run: Run, real: Collection[Run]) -> bool:
     knowing = [later for later in real if later is not run and later.knows(run)]
     if any(later.knows_all(run) for later in knowing):
         return False
-    return run.last_rev > min(later.first_rev for later in knowing)
+    return run.moved_ms > min(later.real_ms for later in knowing)
 
 
 def _in_time(run: Run) -> tuple[int, str, int]:
@@ -106,13 +108,14 @@ def _stands_back(run: Run, other: Run, runs: Collection[Run], epochs: Epochs) ->
     strangers = [theirs for theirs in runs if theirs.device != run.device]
     if not any(theirs.real and _had_unknown(first, theirs) for theirs in strangers):
         return False
-    viewing = epochs.pass_of(run, epochs.current)
-    covered = _covered_by(strangers, viewing, first.action_ms, epochs)
+    epoch = epochs.of(run, run.moved_ms)
+    viewing = epochs.pass_of(run, epoch)
+    covered = _covered_by(strangers, epoch, viewing, first.action_ms, epochs)
     for device, spans in viewing.let_go.items():
         if device != run.device:
             covered.unite(spans)
-    here = (mine for mine in side if epochs.pass_of(mine, epochs.current) is viewing)
-    return covered.covers(Intervals(part[:2] for mine in here for part in epochs.played_now(mine)))
+    here = (mine for mine in side if epochs.pass_of(mine, epoch) is viewing)
+    return covered.covers(Intervals(part[:2] for mine in here for part in epochs.played_in(mine, epoch)))
 
 
 def _had_unknown(first: Run, theirs: Run) -> bool:
@@ -120,12 +123,14 @@ def _had_unknown(first: Run, theirs: Run) -> bool:
     return theirs.seen_ms <= first.action_ms and not first.knows(theirs)
 
 
-def _covered_by(strangers: Collection[Run], viewing: Pass, by_ms: int, epochs: Epochs) -> Intervals:
+def _covered_by(
+    strangers: Collection[Run], epoch: Epoch, viewing: Pass, by_ms: int, epochs: Epochs
+) -> Intervals:
     """What the server had by that moment of what these runs covered in the pass."""
     covered = Intervals()
     for theirs in strangers:
-        if epochs.pass_of(theirs, epochs.current) is viewing:
-            for stretch in epochs.played_now(theirs):
+        if epochs.pass_of(theirs, epoch) is viewing:
+            for stretch in epochs.played_in(theirs, epoch):
                 covered.add(*stretch.heard_by(by_ms))
     return covered
 

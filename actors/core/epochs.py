@@ -1,49 +1,39 @@
-"""Epochs and passes of an item: what was covered when, what completed a pass, what cleared (R7).
+"""Epochs of an item: what each clearing began, and what was played in which (R7).
 
-An epoch is opened by a reset or an un-complete and holds passes; a pass latches when it completes. A span
-belongs to the epoch its device knew; if it did not know of the reset, to the one its time falls in.
+An epoch is opened by a reset or an un-complete and holds passes. A turn stands among the others where
+knowledge, else corrected time puts it, however late it is heard. A span belongs to the epoch its device
+knew; if it did not know of the reset, to the one its time falls in.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from actors.core.intervals import Intervals
 from actors.core.item import DONE_SHARE
-from actors.core.run import JUMP_MS, Key, Mark, Run
+from actors.core.passes import Completion, Pass, Play, arrange
+from actors.core.run import Mark, Run
 from actors.core.stretch import Stretch
 
 EPOCHS_MAX = 4
 """Epochs kept of an item, the current one included; earlier ones remain as time and in the history."""
 
+TICKS_MAX = 8
+"""Ticks kept of a pass: the earliest."""
+
+TAKEN_BACK_MAX = 8
+"""Undone turns and ticks that are remembered."""
+
 LOG_MAX = 32
 """Stretches kept of a run; older ones keep their coverage and lose their time."""
 
 
-class Completion(NamedTuple):
-    """How a pass was completed: when, what told it, and whether by a tick of the user."""
-
-    at_ms: int
-    mark: Mark
-    marked: bool = False
-
-
 class Turn(NamedTuple):
-    """What opened an epoch. `carried` is the run whose place an un-complete keeps; None for a reset."""
+    """What opened an epoch; `keeps`: an un-complete, which keeps the place, and no reset."""
 
     at_ms: int
     mark: Mark
-    carried: Key | None = None
-
-
-@dataclass(slots=True)
-class Pass:
-    """One viewing. `let_go` is what runs that are no longer kept covered, by device."""
-
-    coverage: Intervals = field(default_factory=Intervals)
-    opened: Mark | None = None
-    completion: Completion | None = None
-    let_go: dict[str, Intervals] = field(default_factory=dict)
+    keeps: bool = False
 
 
 @dataclass(slots=True)
@@ -71,8 +61,21 @@ class Epoch:
 
     def viewing_of(self, run: Run) -> int:
         """The pass a run begins in: the latest whose opening its device knew of."""
-        known = (n for n, p in enumerate(self.passes, 1) if p.opened is None or run.knows_of(p.opened))
+        known = (n for n, viewing in enumerate(self.passes[1:], 2) if viewing.begun_before(run))
         return max(known, default=1)
+
+
+class TakenBack(NamedTuple):
+    """A turn or a tick that an undo has reverted: a device that did not know of that may undo it as well."""
+
+    turn: Turn | None
+    tick: Completion | None
+    by: Mark
+
+    def stood_for(self, run: Run) -> bool:
+        """Whether the run's device knew it as something that stands."""
+        change = self.turn or self.tick
+        return change is not None and run.comes_after(change.mark) and not run.comes_after(self.by)
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class Epochs:
     """All epochs of an item that are kept, oldest first; the last one is the current one."""
 
     kept: list[Epoch] = field(default_factory=lambda: [Epoch()])
+    taken_back: list[TakenBack] = field(default_factory=list)
 
     @property
     def current(self) -> Epoch:
@@ -107,179 +111,178 @@ class Epochs:
                 return
             stretch = before
 
-    def played_now(self, run: Run) -> Iterator[Stretch]:
-        """What the run played in the current epoch."""
+    def played_in(self, run: Run, epoch: Epoch) -> Iterator[Stretch]:
+        """What the run played in that epoch."""
         if len(self.kept) == 1:
             yield from run.log
             return
         for stretch in run.log:
-            yield from (part for epoch, part in self.shares(run, stretch) if epoch is self.current)
+            yield from (part for its, part in self.shares(run, stretch) if its is epoch)
 
     def competes(self, run: Run) -> bool:
-        """Whether a real run may have the head: it moved in this epoch, or its place was kept."""
-        turn = self.current.turn
-        if turn is None or run.key == turn.carried:
-            return True
-        return run.knows_of(turn.mark) or run.moved_ms >= turn.at_ms
+        """Whether a real run may have the head: it moved since the latest reset; an un-complete keeps it."""
+        for epoch in reversed(self.kept):
+            turn = epoch.turn
+            if turn is not None and not turn.keeps:
+                return run.knows_of(turn.mark) or run.moved_ms >= turn.at_ms
+        return True
 
     def pass_of(self, run: Run, epoch: Epoch) -> Pass:
         """The pass in which the run plays in that epoch."""
-        if epoch.number == run.epoch:
-            number = run.viewing
-        else:
-            number = epoch.viewing_of(run) if epoch.number > run.epoch else len(epoch.passes)
+        number = run.viewing if epoch.number == run.epoch else epoch.viewing_of(run)
         return epoch.passes[min(number, len(epoch.passes)) - 1]
 
-    def enter(self, run: Run, epoch: Epoch) -> None:
-        """The run acts in this epoch from now on."""
-        run.epoch, run.viewing = epoch.number, epoch.viewing_of(run)
-        run.rewatch, run.replayed_ms = False, 0
+    def begin(self, run: Run) -> None:
+        """Find the epoch and the pass in which a new run plays."""
+        self._enter(run, self.of(run, run.moved_ms))
 
-    def begin(self, run: Run, runs: Collection[Run], duration_ms: int) -> None:
-        """Find the pass in which a new run plays, and whether its device knew that it was complete (R7)."""
-        epoch = self.of(run, run.moved_ms)
-        self.enter(run, epoch)
-        viewing = self.pass_of(run, epoch)
-        done = viewing.completion
-        if done is None or epoch is not self.current:
-            return
-        if run.base_rev >= done.mark.rev or (done.marked and run.device == done.mark.device):
-            run.rewatch = True
-            return
-        known = Intervals(viewing.let_go.get(run.device, ()))
-        for other in runs:
-            if run.knows_all(other) and self.pass_of(other, epoch) is viewing:
-                for stretch in self.played_now(other):
-                    known.add(stretch.from_ms, stretch.to_ms)
-        run.rewatch = known.length() >= DONE_SHARE * duration_ms
+    def _enter(self, run: Run, epoch: Epoch) -> None:
+        run.epoch, run.viewing, run.replayed_ms = epoch.number, epoch.viewing_of(run), 0
 
-    def cover(self, run: Run, stretch: Stretch) -> None:
-        """Count a stretch the run has just played into the passes it belongs to."""
+    def play(self, run: Run, stretch: Stretch, runs: Collection[Run], duration_ms: int, now: Mark) -> bool:
+        """Count what a run has just played to where it belongs; True if a pass has just become complete."""
+        latched = False
         for epoch, part in self.shares(run, stretch):
             if epoch.number > run.epoch:
-                self.enter(run, epoch)
+                self._enter(run, epoch)
             viewing = self.pass_of(run, epoch)
-            if run.rewatch and epoch is self.current:
-                run.replayed_ms += viewing.coverage.overlap(part.from_ms, part.to_ms)
             viewing.coverage.add(part.from_ms, part.to_ms)
+            full = viewing.coverage.length() >= DONE_SHARE * duration_ms
+            if full or len(epoch.passes) > 1 or viewing.completion is not None:
+                latched = self.arrange(epoch, runs, duration_ms, now) or latched
         if len(run.log) > LOG_MAX:
-            self.let_go(run, [run.log.pop(0)])
+            self._forget_first(run)
+        return latched
 
-    def let_go(self, run: Run, stretches: Collection[Stretch]) -> None:
+    def arrange(self, epoch: Epoch, runs: Collection[Run], duration_ms: int, now: Mark) -> bool:
+        """Find which run plays in which pass of an epoch; True if a pass of the current one latched."""
+        plays = [Play(run, list(self.played_in(run, epoch))) for run in runs]
+        plays = [play for play in plays if play.parts or play.run.epoch == epoch.number]
+        viewings, latched = arrange(epoch.passes, plays, DONE_SHARE * duration_ms, now)
+        for run, _ in plays:
+            if run.epoch == epoch.number:
+                run.viewing = viewings[run.key]
+        return latched and epoch is self.current
+
+    def _forget_first(self, run: Run) -> None:
+        """Of a run's oldest stretch only the coverage stays, and how much of the pass before it replayed."""
+        first = run.log.pop(0)
+        for epoch, part in self.shares(run, first):
+            former = epoch.passes[max(run.viewing - 2, 0)]
+            if epoch.number == run.epoch and former.completion is not None:
+                run.replayed_ms += former.coverage.overlap(part.from_ms, part.to_ms)
+        self.let_go(run, [first])
+
+    def let_go(self, run: Run, stretches: Iterable[Stretch]) -> None:
         """Keep what these stretches of a run covered, and no more of them."""
         for stretch in stretches:
             for epoch, part in self.shares(run, stretch):
-                viewing = self.pass_of(run, epoch)
-                own = viewing.let_go.setdefault(run.device, Intervals())
+                own = self.pass_of(run, epoch).let_go.setdefault(run.device, Intervals())
                 own.add(part.from_ms, part.to_ms)
 
-    def open_pass(self, run: Run, rev: int) -> bool:
-        """The next pass opens with the first run that knows of the completion and replays 15 s (R7)."""
-        epoch = self.current
-        if run.epoch != epoch.number or run.replayed_ms <= JUMP_MS:
-            return False
-        if run.viewing == len(epoch.passes):
-            epoch.passes.append(Pass(opened=Mark(run.device, run.seq, rev)))
-        run.viewing, run.rewatch, run.replayed_ms = run.viewing + 1, False, 0
-        coverage = epoch.passes[run.viewing - 1].coverage
-        for stretch in self.played_now(run):
-            coverage.add(stretch.from_ms, stretch.to_ms)
-        return True
+    def tick(self, run: Run, rev: int, runs: Collection[Run], duration_ms: int) -> Completion | None:
+        """The user marks the pass done in which the device was (R7); None if the device knew that it is.
 
-    def complete(self, viewing: Pass, by: Mark, duration_ms: int, runs: Collection[Run]) -> bool:
-        """Latch a pass of the current epoch that has become full (R7); True if it has just done so.
-
-        It is dated by the play that completed it, in the order in which things happened: play from before
-        that is heard later may still move the date, never the completion.
+        A tick that says nothing new is kept as well: an undo of the one before may not have known it.
         """
-        enough_ms = DONE_SHARE * duration_ms
-        if not viewing.coverage.length() >= enough_ms > 0:
-            return False
-        former = viewing.completion
-        if former is not None and viewing.let_go:
-            return False
-        here = (run for run in runs if self.pass_of(run, self.current) is viewing)
-        at_ms = _filled_at(viewing, [part for run in here for part in self.played_now(run)], enough_ms)
-        if former is None:
-            viewing.completion = Completion(at_ms, by)
-        elif at_ms < former.at_ms:
-            viewing.completion = former._replace(at_ms=at_ms)
-        return former is None
+        epoch = self.of(run, run.action_ms)
+        viewing = epoch.passes[epoch.viewing_of(run) - 1]
+        known = self._knows_complete(run, viewing, epoch, runs, duration_ms)
+        tick = Completion(run.action_ms, Mark(run.device, run.seq, rev), marked=True)
+        viewing.ticks = sorted([*viewing.ticks, tick])[:TICKS_MAX]
+        return None if known else tick
 
-    def turn(self, by: Run, carried: Key | None, rev: int, runs: Collection[Run]) -> None:
+    def may_take_back(self, run: Run, runs: Collection[Run], duration_ms: int) -> bool:
+        """Whether its device knew the item to be done: what it did not know it does not take back (R7)."""
+        known = [epoch for epoch in self.kept if epoch.turn is None or run.comes_after(epoch.turn.mark)]
+        here = self.kept[self.kept.index(known[-1]) if known else 0 :]
+        return any(
+            self._knows_complete(run, viewing, epoch, runs, duration_ms)
+            for epoch in here
+            for viewing in epoch.passes
+        )
+
+    def _knows_complete(
+        self, run: Run, viewing: Pass, epoch: Epoch, runs: Iterable[Run], duration_ms: int
+    ) -> bool:
+        plays = (
+            Play(own, list(self.played_in(own, epoch)))
+            for own in runs
+            if own.device == run.device and self.pass_of(own, epoch) is viewing
+        )
+        return viewing.known_complete(run, plays, DONE_SHARE * duration_ms)
+
+    def turn(self, by: Run, keeps: bool, rev: int, runs: Collection[Run], duration_ms: int) -> None:
         """Open the epoch of a turn. What was played after it moves there, however late it is heard."""
-        turn, last = Turn(by.action_ms, Mark(by.device, by.seq, rev), carried), self.current.turn
-        if last is not None and not by.knows_of(last.mark) and turn.at_ms < last.at_ms:
-            self._count_earlier(runs)
+        turn = Turn(by.action_ms, Mark(by.device, by.seq, rev), keeps)
+        place = len(self.kept)
+        while place and _precedes(turn, by, self.kept[place - 1].turn):
+            place -= 1
+        if place == 0:
+            self._renumber(0, runs)
             return
-        former = self.current
-        self.kept.append(Epoch(former.number + 1, turn))
+        former, opened = self.kept[place - 1], Epoch(0, turn)
+        self.kept.insert(place, opened)
         for viewing in former.passes:
-            viewing.coverage = Intervals()
-            for gone in viewing.let_go.values():
-                viewing.coverage.unite(gone)
-            done = viewing.completion
-            if done is not None and done.at_ms >= turn.at_ms:
-                viewing.completion = None
-                self.current.passes[0].completion = done if done.marked else None
-        for run in runs:
-            for stretch in run.log:
-                for epoch, part in self.shares(run, stretch):
-                    if epoch is former or epoch is self.current:
-                        self.pass_of(run, epoch).coverage.add(part.from_ms, part.to_ms)
-            if self.of(run, run.moved_ms) is self.current:
-                self.enter(run, self.current)
+            if viewing.filled is not None and viewing.filled.at_ms >= turn.at_ms:
+                viewing.filled = None
+            opened.passes[0].ticks += [tick for tick in viewing.ticks if tick.at_ms >= turn.at_ms]
+            viewing.ticks = [tick for tick in viewing.ticks if tick.at_ms < turn.at_ms]
+        self._renumber(place, runs)
+        for epoch in (former, opened):
+            self.arrange(epoch, runs, duration_ms, turn.mark)
         del self.kept[:-EPOCHS_MAX]
 
-    def _count_earlier(self, runs: Collection[Run]) -> None:
-        """A turn is heard that lies before the current one: the epoch is one higher, nothing else changes."""
-        number = self.current.number
-        self.current.number += 1
-        for run in runs:
-            if run.epoch == number:
-                run.epoch += 1
+    def take_back(self, mark: Mark, by: Run, rev: int, runs: Collection[Run], duration_ms: int) -> None:
+        """Undo the turn or the tick made there (R4); nothing if another undo has."""
+        now = Mark(by.device, by.seq, rev)
+        for place in range(1, len(self.kept)):
+            turn = self.kept[place].turn
+            if turn is not None and turn.mark == mark:
+                self._note(TakenBack(turn, None, now))
+                self._join(place, runs, duration_ms, now)
+                return
+        for epoch in self.kept:
+            for viewing in epoch.passes:
+                if any(tick.mark == mark for tick in viewing.ticks):
+                    known = [tick for tick in viewing.ticks if by.comes_after(tick.mark)]
+                    viewing.ticks = [tick for tick in viewing.ticks if tick not in known]
+                    for tick in known:
+                        self._note(TakenBack(None, tick, now))
+                    self.arrange(epoch, runs, duration_ms, now)
+                    return
 
-    def revoke(self, mark: Mark, runs: Collection[Run]) -> bool:
-        """Undo a turn: what was played since belongs to the epoch before again (R4). False if it is gone."""
-        index = next((i for i, epoch in enumerate(self.kept) if epoch.turn and epoch.turn.mark == mark), 0)
-        if index == 0:
-            return False
-        gone = self.kept.pop(index)
-        former = self.kept[index - 1]
+    def _note(self, gone: TakenBack) -> None:
+        self.taken_back = [*self.taken_back, gone][-TAKEN_BACK_MAX:]
+
+    def _join(self, place: int, runs: Collection[Run], duration_ms: int, now: Mark) -> None:
+        """What was played since that turn belongs to the epoch before it again."""
+        gone, former = self.kept.pop(place), self.kept[place - 1]
         last = former.passes[-1]
         for viewing in gone.passes:
-            last.coverage.unite(viewing.coverage)
+            last.filled = last.filled or viewing.filled
+            last.ticks += viewing.ticks
             for device, spans in viewing.let_go.items():
                 last.let_go.setdefault(device, Intervals()).unite(spans)
-            last.completion = last.completion or viewing.completion
+        self._renumber(place, runs)
+        self.arrange(former, runs, duration_ms, now)
+
+    def without(self, mark: Mark) -> "Epochs":
+        """The epochs as they would be without that turn, to see who would compete."""
+        return Epochs([epoch for epoch in self.kept if epoch.turn is None or epoch.turn.mark != mark])
+
+    def _renumber(self, place: int, runs: Collection[Run]) -> None:
+        """The epochs from this place on have another number now, and runs may be in another one."""
+        former = self.kept[place - 1] if place else self.kept[0]
+        for n, epoch in enumerate(self.kept[place:], former.number + 1):
+            epoch.number = n
         for run in runs:
-            if run.epoch == gone.number:
-                run.epoch, run.viewing, run.replayed_ms = former.number, len(former.passes), 0
-                run.rewatch = False
-            elif run.epoch > gone.number:
-                run.epoch -= 1
-        for later in self.kept[index:]:
-            later.number -= 1
-        return True
+            epoch = self.of(run, run.moved_ms)
+            run.epoch, run.viewing = epoch.number, epoch.viewing_of(run)
 
 
-def _filled_at(viewing: Pass, played: list[Stretch], enough_ms: float) -> int:
-    """When the play reached so much coverage, counted in the order in which it happened."""
-    covered = Intervals()
-    for gone in viewing.let_go.values():
-        covered.unite(gone)
-    moment_ms = 0
-    for stretch in sorted(played, key=lambda stretch: stretch.end_ms):
-        moment_ms = stretch.end_ms
-        missing_ms = enough_ms - covered.length()
-        for start, end in list(covered.gaps(stretch.from_ms, stretch.to_ms)):
-            if end - start >= missing_ms:
-                return _moment_at(stretch, start + missing_ms)
-            missing_ms -= end - start
-            covered.add(start, end)
-    return moment_ms
-
-
-def _moment_at(stretch: Stretch, place_ms: float) -> int:
-    share = (place_ms - stretch.from_ms) / (stretch.to_ms - stretch.from_ms)
-    return stretch.start_ms + round(share * (stretch.end_ms - stretch.start_ms))
+def _precedes(turn: Turn, by: Run, other: Turn | None) -> bool:
+    """Whether a turn that is heard now lies before another one, which its device may have known."""
+    if other is None or by.knows_of(other.mark):
+        return False
+    return (turn.at_ms, turn.mark[:2]) < (other.at_ms, other.mark[:2])

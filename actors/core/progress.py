@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from actors.core import changes, contest
+from actors.core import changes, contest, undoing
 from actors.core.changes import Change
 from actors.core.editions import Way
-from actors.core.epochs import Completion, Epochs
+from actors.core.epochs import Epochs
 from actors.core.events import REGISTERS, Event
 from actors.core.intervals import Intervals
 from actors.core.item import Item
@@ -225,7 +225,7 @@ class Progress:
             playing=event.kind == "play" or (former is not None and former.playing),
             rate=event.rate,
         )
-        self.epochs.begin(run, self.runs.values(), fact.item.duration_ms)
+        self.epochs.begin(run)
         if former is not None:
             self._leave(former, run)
         visit.run = event.seq
@@ -255,7 +255,7 @@ class Progress:
             fact.visit.intent = "resume"
         elif fact.event.kind == "reset":
             run.position_ms = 0
-            self._turn(run, None, fact)
+            self._turn(run, fact)
         elif fact.event.kind == "marked":
             self._mark(run, fact)
         elif fact.event.kind == "undone":
@@ -281,7 +281,14 @@ class Progress:
         self._date(stretch)
         for part in (stretch,) if fact.way is None else fact.way.stretches(stretch):
             append(run.log, part, same_rate)
-            self.epochs.cover(run, part)
+            self._become_real(run, fact)
+            self._cover(run, part, fact)
+
+    def _cover(self, run: Run, part: Stretch, fact: Fact) -> None:
+        """Count a stretch to its pass, which may latch by it, or open the next one (R7)."""
+        now = Mark(fact.device, fact.event.seq, fact.rev)
+        if self.epochs.play(run, part, self.runs.values(), fact.item.duration_ms, now):
+            self.rev = fact.rev
 
     def _date(self, stretch: Stretch) -> None:
         """Count what was played to the calendar, whose days are the student's (R5)."""
@@ -304,29 +311,21 @@ class Progress:
 
     def _settle(self, run: Run, fact: Fact) -> None:
         """Give the run its revision if it is real, and decide what follows: pass, completion, head."""
-        if not run.real and fact.visit.makes_real(run):
-            run.first_rev, run.seen_ms = fact.rev, fact.when.now_ms
+        self._become_real(run, fact)
         if run.real:
             run.last_rev = self.rev = fact.rev
-            self.epochs.open_pass(run, fact.rev)
-        if fact.event.kind == "played":
-            self._complete(run, fact)
         if fact.event.kind in DECREES or (run.real and run.key != self.head_key):
             self._decide(fact)
         if len(self.runs) > RUNS_MAX:
             self._let_go()
 
-    def _complete(self, run: Run, fact: Fact) -> None:
-        """A pass is complete at 90 % unique coverage; it latches (R7)."""
-        viewing = self.epochs.pass_of(run, self.epochs.current)
-        if viewing.completion is not None and fact.when.at_ms >= viewing.completion.at_ms:
-            return
-        by = Mark(fact.device, fact.event.seq, fact.rev)
-        if self.epochs.complete(viewing, by, fact.item.duration_ms, self.runs.values()):
-            self.rev = fact.rev
+    def _become_real(self, run: Run, fact: Fact) -> None:
+        if not run.real and fact.visit.makes_real(run):
+            run.first_rev, run.seen_ms, run.real_ms = fact.rev, fact.when.now_ms, fact.when.at_ms
 
     def _decide(self, fact: Fact) -> None:
         """Who has the head now (R2, R3, R10); a change of it is journaled (R4)."""
+        self._stand_by_undone()
         decision = contest.decide(self.runs.values(), self.epochs)
         if decision is None:
             return
@@ -340,54 +339,51 @@ class Progress:
             by = Mark(head.device, head.seq, fact.rev)
             self._journal(Change(changes.PLACE, by, former.position_ms, self.rule, self.loser_key))
 
+    def _stand_by_undone(self) -> None:
+        """An undo goes back to where a run stood at that time, even if that is heard later."""
+        for run in self.runs.values():
+            if run.kind == "undone" and run.moved_ms == run.action_ms:
+                step = undoing.latest_known(run, self.runs.values(), self.epochs)
+                if step is not None and step.place_ms is not None:
+                    run.position_ms = step.place_ms
+
     def _journal(self, change: Change) -> None:
         self.changes = [*self.changes, change][-changes.CHANGES_MAX :]
 
-    def _turn(self, run: Run, carried: Key | None, fact: Fact) -> None:
+    def _turn(self, run: Run, fact: Fact) -> None:
         """Only a reset or an un-complete clears: epoch + 1 with empty coverage (R7)."""
-        by = Mark(run.device, run.seq, fact.rev)
-        place_ms = None if carried else self.position_ms
-        self.epochs.turn(run, carried, fact.rev, self.runs.values())
-        self._journal(Change(changes.EPOCH, by, place_ms))
+        by, keeps = Mark(run.device, run.seq, fact.rev), run.kind != "reset"
+        self._journal(Change(changes.EPOCH, by, None if keeps else self.position_ms))
+        self.epochs.turn(run, keeps, fact.rev, self.runs.values(), fact.item.duration_ms)
         self.rev = fact.rev
-        viewing = self.epochs.current.passes[0]
-        self.epochs.complete(viewing, by, fact.item.duration_ms, self.runs.values())
 
     def _mark(self, run: Run, fact: Fact) -> None:
         """The user ticks done, which completes the pass, or takes it back, which keeps the place (R7)."""
+        runs, duration_ms = self.runs.values(), fact.item.duration_ms
         if not fact.event.done:
-            if self.done:
-                self._turn(run, self.head_key, fact)
+            if self.epochs.may_take_back(run, runs, duration_ms):
+                self._turn(run, fact)
             return
-        viewing = self.epochs.of(run, run.action_ms).passes[-1]
-        if viewing.completion is None:
-            by = Mark(run.device, run.seq, fact.rev)
-            viewing.completion = Completion(run.action_ms, by, marked=True)
-            self._journal(Change(changes.DONE, by, None))
+        tick = self.epochs.tick(run, fact.rev, runs, duration_ms)
+        if tick is not None:
+            self._journal(Change(changes.DONE, tick.mark, None))
             self.rev = fact.rev
 
     def _undo(self, run: Run, fact: Fact) -> None:
         """Revert the latest head change the user knew of: place, done, epoch; never time or coverage (R4)."""
-        change = changes.latest_known(self.changes, run)
-        if change is None or change.place_ms is None:
+        step = undoing.latest_known(run, self.runs.values(), self.epochs)
+        if step is None or step.place_ms is None:
             run.kind = "marked"
         else:
-            run.position_ms = change.place_ms
-        if change is None or change.what == changes.PLACE:
-            return
-        self.changes.remove(change)
-        self.rev = fact.rev
-        if change.what == changes.EPOCH:
-            self.epochs.revoke(change.by, self.runs.values())
-            return
-        for viewing in self.epochs.current.passes:
-            if viewing.completion and viewing.completion.mark == change.by:
-                viewing.completion = None
+            run.position_ms = step.place_ms
+        if step is not None and step.what != changes.PLACE:
+            self.epochs.take_back(step.mark, run, fact.rev, self.runs.values(), fact.item.duration_ms)
+            self.changes = [change for change in self.changes if change.by != step.mark]
+            self.rev = fact.rev
 
     def _let_go(self) -> None:
         """Keep of the oldest runs only what they covered: those that lost for good before all others."""
-        turn = self.epochs.current.turn
-        needed = {self.head_key, self.loser_key, turn.carried if turn else None}
+        needed = {self.head_key, self.loser_key}
         spare = [run for run in self.runs.values() if run.key not in needed]
         real = [run for run in spare if run.real]
         spare.sort(key=lambda run: (any(later.knows(run) for later in real) is False, run.moved_ms))

@@ -35,9 +35,9 @@ class Run:
 
     `moved_ms` is when it last moved; `shown_ms` as of when it stands there, or plays on from there.
     `first_rev` is the revision at which the run became real, 0 before; `last_rev` that of its latest move;
-    `seen_ms` the server time at which it became real. `viewing` is the pass it plays in, of `epoch`;
-    `rewatch`: its device knew that pass to be complete; `replayed_ms` is how much of it the run has
-    replayed since. `log` is what it played, in order.
+    `seen_ms` is the server time at which it became real, `real_ms` the corrected time. `viewing` is the pass
+    it plays in, of `epoch`; `log` is what it played, in order, and `replayed_ms` how much of a complete pass
+    it has replayed in stretches that are no longer kept.
     """
 
     device: str
@@ -54,7 +54,7 @@ class Run:
     first_rev: int = 0
     last_rev: int = 0
     seen_ms: int = 0
-    rewatch: bool = False
+    real_ms: int = 0
     replayed_ms: int = 0
     playing: bool = False
     rate: float = 1.0
@@ -75,6 +75,13 @@ class Run:
         """The place in the content where it began."""
         return self.log[0].from_ms if self.log else self.position_ms
 
+    def place_at(self, moment_ms: int) -> int:
+        """Where it stood at that moment, as far as its log tells."""
+        if moment_ms >= self.moved_ms or not self.log:
+            return self.position_ms
+        begun = [stretch for stretch in self.log if stretch.start_ms <= moment_ms]
+        return begun[-1].place_at(moment_ms) if begun else self.log[0].from_ms
+
     def knows(self, other: "Run") -> bool:
         """Whether this run's device had seen the other, or comes later in the same journal (rules.md)."""
         if self.device == other.device:
@@ -86,6 +93,12 @@ class Run:
         if self.device == other.device:
             return self.seq > other.seq
         return other.real and self.base_rev >= other.last_rev
+
+    def comes_after(self, mark: Mark) -> bool:
+        """Whether it begins after what happened there, as far as its device knew."""
+        if self.device == mark.device:
+            return self.seq > mark.seq
+        return self.base_rev >= mark.rev
 
     def knows_of(self, mark: Mark) -> bool:
         """Whether this run's device had seen what happened there, or did it itself before."""

@@ -9,8 +9,9 @@ from operator import attrgetter
 from typing import Any
 
 from actors.core.changes import Change
-from actors.core.epochs import Completion, Epoch, Epochs, Pass, Turn
+from actors.core.epochs import Epoch, Epochs, TakenBack, Turn
 from actors.core.intervals import Intervals
+from actors.core.passes import Completion, Pass
 from actors.core.progress import Progress
 from actors.core.quizzes import Action, Answer, Attempt
 from actors.core.run import Key, Mark, Run
@@ -35,7 +36,7 @@ RUN_FIELDS = (
     "first_rev",
     "last_rev",
     "seen_ms",
-    "rewatch",
+    "real_ms",
     "replayed_ms",
     "playing",
     "rate",
@@ -53,6 +54,7 @@ def merge_state(progress: Progress) -> Json:
         "head": progress.head_key,
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
+        "taken_back": progress.epochs.taken_back,
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
         "quiz": _attempt_state(progress.quiz) if progress.quiz else None,
@@ -64,7 +66,13 @@ def restore_merge(progress: Progress, state: Json) -> None:
     runs = [_run_from(values) for values in state["runs"]]
     progress.runs = {run.key: run for run in runs}
     progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
-    progress.epochs = Epochs([_epoch_from(epoch) for epoch in state["epochs"]])
+    progress.epochs = Epochs(
+        [_epoch_from(epoch) for epoch in state["epochs"]],
+        [
+            TakenBack(turn and _turn_from(turn), tick and _completion_from(tick), Mark(*by))
+            for turn, tick, by in state["taken_back"]
+        ],
+    )
     progress.quarters = dict(state["quarters"])
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None
     progress.changes = [
@@ -107,31 +115,38 @@ def _epoch_state(epoch: Epoch) -> Json:
 def _epoch_from(state: Json) -> Epoch:
     turn = None
     if state["turn"]:
-        at_ms, mark, carried = state["turn"]
-        turn = Turn(at_ms, Mark(*mark), _key(carried))
+        turn = _turn_from(state["turn"])
     return Epoch(state["number"], turn, [_pass_from(viewing) for viewing in state["passes"]])
 
 
 def _pass_state(viewing: Pass) -> Json:
     return {
         "coverage": list(viewing.coverage),
-        "opened": viewing.opened,
-        "completion": [*viewing.completion] if viewing.completion else None,
+        "opened": list(viewing.opened.values()),
+        "filled": viewing.filled,
+        "ticks": viewing.ticks,
         "let_go": {device: list(spans) for device, spans in viewing.let_go.items()},
     }
 
 
 def _pass_from(state: Json) -> Pass:
-    completion = None
-    if state["completion"]:
-        at_ms, mark, marked = state["completion"]
-        completion = Completion(at_ms, Mark(*mark), marked)
     return Pass(
         coverage=Intervals(state["coverage"]),
-        opened=Mark(*state["opened"]) if state["opened"] else None,
-        completion=completion,
+        opened={values[0]: Mark(*values) for values in state["opened"]},
+        filled=_completion_from(state["filled"]) if state["filled"] else None,
+        ticks=[_completion_from(values) for values in state["ticks"]],
         let_go={device: Intervals(spans) for device, spans in state["let_go"].items()},
     )
+
+
+def _turn_from(values: Any) -> Turn:
+    at_ms, mark, keeps = values
+    return Turn(at_ms, Mark(*mark), keeps)
+
+
+def _completion_from(values: Any) -> Completion:
+    at_ms, mark, marked = values
+    return Completion(at_ms, Mark(*mark), marked)
 
 
 def _attempt_state(attempt: Attempt) -> Json:

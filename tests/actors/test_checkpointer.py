@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from actors.at_rest import session_from
 from actors.checkpointer import Checkpointer
-from actors.core.epochs import Completion
+from actors.core.passes import Completion
 from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import slot_of
@@ -401,7 +401,7 @@ async def test_f28_a_defect_of_ours_in_one_students_rows_blocks_no_other(owner: 
         sick.dirty_items.add("gone")
         del sick.items["lec1"]
     else:
-        sick.items["lec1"].epochs.current.passes[0].completion = Completion(-(10**14), Mark("P", 1, 1))
+        sick.items["lec1"].epochs.current.passes[0].filled = Completion(-(10**14), Mark("P", 1, 1))
     owner.checkpointer.start()
     await until(lambda: len(owner.durable) == 8 and owner.checkpointer.quarantined == 1)
     assert sick.student not in owner.durable and sick.dirty
@@ -414,7 +414,7 @@ async def test_f28_a_defect_of_ours_in_one_students_rows_blocks_no_other(owner: 
         sick.items["lec1"] = sick.items.pop("gone")
         sick.dirty_items.discard("gone")
     else:
-        sick.items["lec1"].epochs.current.passes[0].completion = None
+        sick.items["lec1"].epochs.current.passes[0].filled = None
     await until(lambda: sick.student in owner.durable)
     assert owner.checkpointer.quarantined == 0 and owner.checkpointer.waiting() == 0
 

@@ -1,0 +1,76 @@
+"""What an undo reverts: the latest head change its device knew of (R4).
+
+Worked out from the runs, ticks and turns its device knew, and so the same whatever arrived first: what the
+head was among them, and what it would be without the latest of them. Two devices that undo the same change
+without knowing of each other undo it once.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from actors.core.changes import DONE, EPOCH, PLACE
+from actors.core.contest import decide
+from actors.core.epochs import Epochs, Turn
+from actors.core.run import JUMP_MS, Mark, Run
+
+
+class Step(NamedTuple):
+    """A change that can be reverted: what, when it was made, by which event, and the place before it.
+
+    `place_ms` is None if the change was none of the place.
+    """
+
+    what: str
+    at_ms: int
+    mark: Mark
+    place_ms: int | None = None
+
+
+def latest_known(run: Run, runs: Collection[Run], epochs: Epochs) -> Step | None:
+    """The latest change the run's device knew of: what its user means by undo."""
+    known = [other for other in runs if run.knows(other)]
+    steps = [*_places(known, epochs), *_turns(run, epochs, known), *_ticks(run, epochs)]
+    return max(steps, key=lambda step: (step.at_ms, step.mark[:2], step.what), default=None)
+
+
+def _places(known: Collection[Run], epochs: Epochs) -> list[Step]:
+    """The latest change of the place, if there was one: the head jumped, or went to another device."""
+    left = list(known)
+    decision = decide(left, epochs)
+    while decision is not None:
+        head = decision.head
+        left = [run for run in left if run is not head]
+        before = decide(left, epochs)
+        if before is None or head.kind == "reset":
+            return []
+        place_ms = before.head.place_at(head.real_ms)
+        if abs(place_ms - head.start_ms) > JUMP_MS or before.head.device != head.device:
+            return [Step(PLACE, head.action_ms, Mark(*head.key, head.first_rev), place_ms)]
+        decision = before
+    return []
+
+
+def _turns(run: Run, epochs: Epochs, known: Collection[Run]) -> list[Step]:
+    turns = [epoch.turn for epoch in epochs.kept[1:] if epoch.turn and run.comes_after(epoch.turn.mark)]
+    turns += [gone.turn for gone in epochs.taken_back if gone.turn and gone.stood_for(run)]
+    return [Step(EPOCH, turn.at_ms, turn.mark, _place_before(turn, known, epochs)) for turn in turns]
+
+
+def _ticks(run: Run, epochs: Epochs) -> list[Step]:
+    """The first tick of each pass that its device knew, unless the pass was complete before."""
+    steps = []
+    for viewing in (viewing for epoch in epochs.kept for viewing in epoch.passes):
+        known = [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
+        filled = viewing.filled
+        if known and not (filled and run.base_rev >= filled.mark.rev and filled.at_ms <= min(known).at_ms):
+            steps.append(Step(DONE, min(known).at_ms, min(known).mark))
+    gone = [gone.tick for gone in epochs.taken_back if gone.tick and gone.stood_for(run)]
+    return steps + [Step(DONE, tick.at_ms, tick.mark) for tick in gone]
+
+
+def _place_before(turn: Turn, known: Collection[Run], epochs: Epochs) -> int | None:
+    """The place as it would be without that reset; None if the turn has kept it."""
+    if turn.keeps:
+        return None
+    decision = decide([run for run in known if run.key != turn.mark[:2]], epochs.without(turn.mark))
+    return decision.head.place_at(turn.at_ms) if decision else 0
