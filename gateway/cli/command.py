@@ -20,6 +20,7 @@ Playhead keeps every student at the right second on every device. In a checkout,
   playhead demo --video talk.mp4     the same with your own video
   playhead status                    what the running system is doing, as a table
   playhead token ada                 an access token for scripts and terminals
+  playhead explain ada welcome       why a student's position is what it is, or was at a time
   playhead replay tests/corpus       hold this server against conformance scenarios
   playhead up --config site.toml     production: your Postgres, Redis, object store and Ray cluster
   playhead migrate --config site.toml    bring the schema of that Postgres up to date
@@ -91,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     token = command("token", "mint an access token")
     token.add_argument("student", help="the student's id, for example ada")
     token.add_argument("--minutes", type=int, default=15, metavar="N", help="how long it is good (15)")
+    explain = command("explain", "why a position is what it is: the runs, the rule, the loser")
+    explain.add_argument("student", help="the student's id, for example ada")
+    explain.add_argument("item", help="the item's id")
+    explain.add_argument("--at", metavar="TIME", help="as it was then, such as 2026-03-02T19:00:00Z")
+    explain.add_argument("--zone", metavar="NAME", help="time zone to tell times in (this machine's)")
+    explain.add_argument("--json", action="store_true", help="for programs")
     replay = command("replay", "hold this server against conformance scenarios")
     replay.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="traces, or a folder")
     replay.add_argument("--shuffle-delivery", type=int, metavar="SEED", help="shuffle what may be shuffled")
@@ -125,6 +132,16 @@ once and again. Also makes the coming monthly partitions. The embedded server is
 Prints an access token signed with the key in the data folder (made there on first use). For example:
 
   curl -H "Authorization: Bearer $(./run playhead token ada)" http://127.0.0.1:8080/v1/courses
+""",
+    "explain": """\
+Says why the position of a student in an item is what it is: every run of play and every action that
+competed, what became of it and by which rule (docs/sync.md), the place that is offered beside it, and the
+latest changes. With --at: what it was then, from the journal of head changes.
+
+It reads Postgres alone, so it works while shards or gateways are down; what is live is at most one
+checkpoint (30 s) ahead of what it says. For example:
+
+  playhead explain ada welcome --at 2026-03-02T19:00:00+01:00
 """,
     "replay": """\
 Replays scenarios of users and devices (docs/conformance.md) in virtual time, through this server's own

