@@ -1,5 +1,7 @@
 """What devices are told of a head: the message for one student and item, and its one encoding."""
 
+from itertools import chain, islice
+
 import msgspec
 
 from actors.core.item import Item
@@ -43,7 +45,18 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
         content_ms=progress.content_ms,
         candidate=_candidate(session, progress.offered(item.duration_ms)),
         quiz=_quiz(progress.quiz),
+        next_item=next_item(session, item),
     )
+
+
+def next_item(session: Session, item: Item) -> str | None:
+    """What to go on with: the next item of the course that is not done, else the first; never this one."""
+    place = item.syllabus.index(item.id) if item.id in item.syllabus else -1
+    for other in chain(islice(item.syllabus, place + 1, None), islice(item.syllabus, max(place, 0))):
+        progress = session.items.get(other)
+        if progress is None or not progress.done:
+            return other
+    return None
 
 
 def _candidate(session: Session, run: Run | None) -> Candidate | None:

@@ -160,7 +160,8 @@ class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     """The resume position of one student in one item, and who has the baton.
 
     While `playing`, the position now is `position_ms + (now - as_of_ms) * rate`, at most `duration_ms`.
-    `rule` is the rule that decided the head (rules.md). Times are server ms since 1970 UTC.
+    `rule` is the rule that decided the head (rules.md). Times are server ms since 1970 UTC. `next_item` is
+    what to go on with after this one.
     """
 
     item: str
@@ -183,6 +184,7 @@ class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     content_ms: int
     candidate: Candidate | None
     quiz: Quiz | None = None
+    next_item: str | None = None
 
 
 class Playing(msgspec.Struct, frozen=True, tag_field="type", tag="presence"):
