@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from gateway.replay.comparison import compare, table
 from gateway.replay.picture import draw
 from gateway.replay.reading import found, read
 from gateway.replay.report import Report
@@ -25,6 +26,8 @@ async def replay(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    if options.policies:
+        return _policies(options)
     report = Report(verbose=options.verbose, quiet=options.json)
     try:
         files = found(options.files)
@@ -69,3 +72,16 @@ def _one(running: Replay, path: Path, modes: tuple[Mode, ...], report: Report) -
         report.refuse(error)
     else:
         report.add(path, [running.run(trace, mode) for mode in modes])
+
+
+def _policies(options: argparse.Namespace) -> int:
+    """The table of simple policies beside ours."""
+    running = Replay()
+    try:
+        traces = [read(path) for path in found(options.files)]
+        scores = compare(traces, running)
+    finally:
+        running.close()
+    for row in table(scores, traces):
+        print(row)  # noqa: T201 - the product
+    return 0

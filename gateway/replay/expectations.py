@@ -123,6 +123,8 @@ class Judge:
 
     def _believed(self, expected: Expectation, belief: Belief, key: str) -> Any:
         zone_ms = self._trace.zone_ms(expected.student)
+        if key == "position_s":
+            return self._place_s(expected, None, _OF_HEAD[key](belief.head), expected.position_s)
         if key in _OF_HEAD:
             return _OF_HEAD[key](belief.head)
         if key == "wall_s":
@@ -198,7 +200,18 @@ class Judge:
             return next((n for n, d in self._world.devices.items() if head["device"] in d.ids), None)
         if key == "next_item":
             return head.get("next_item")
+        if key == "position_s":
+            return self._place_s(expected, device.id, _OF_HEAD[key](head), told.position_s, item)
         return _OF_HEAD[key](head)
+
+    def _place_s(
+        self, expected: Expectation, device: str | None, got: float, said: Any, item: str | None = None
+    ) -> float:
+        """The place that counts: where the user is asked, the right one if it is among the choices."""
+        choices = self._world.server.choices(expected.student, item or expected.item or "", device)
+        if choices is None:
+            return got
+        return min((choice / 1000 for choice in choices), key=lambda choice: abs(choice - said))
 
     def _item_at(self, told: Told) -> str | None:
         if told.by == "end":

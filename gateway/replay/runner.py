@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.keys import Keys
+from gateway.replay.catalogue import Catalogue
 from gateway.replay.expectations import Judge, Verdict
 from gateway.replay.instant import InstantLoop
-from gateway.replay.server import made_keys
+from gateway.replay.policies import Policy, PolicyServer
+from gateway.replay.server import Server, made_keys
 from gateway.replay.steps import ACT, Step, steps_of
 from gateway.replay.trace import Trace
 from gateway.replay.world import World, make_world
@@ -43,9 +45,11 @@ class Replay:
         """Let go of the loop."""
         self._loop.close()
 
-    def run(self, trace: Trace, mode: Mode) -> Outcome:
-        """Replay a trace from its beginning to its end."""
-        world = make_world(trace, self._keys, self._loop, mode == "at once", self._seed)
+    def run(self, trace: Trace, mode: Mode, policy: Policy | None = None) -> Outcome:
+        """Replay a trace from its beginning to its end; with a policy, that one decides about places."""
+        of_server = (Catalogue(trace), self._keys, self._loop, mode == "at once")
+        server = Server(*of_server) if policy is None else PolicyServer(policy, *of_server)
+        world = make_world(trace, server, self._seed)
         judge = Judge(world)
         world.before_frame = judge.at
         play_through(world, judge)

@@ -2,9 +2,10 @@
 
 from gateway.replay import actions as do
 from gateway.replay.actions import Action, ms
+from gateway.replay.catalogue import Catalogue
 from gateway.replay.instant import InstantLoop
 from gateway.replay.picture import Lane, Play, Scene
-from gateway.replay.server import made_keys
+from gateway.replay.server import Server, made_keys
 from gateway.replay.steps import steps_of
 from gateway.replay.trace import Trace
 from gateway.replay.world import World, make_world
@@ -27,7 +28,8 @@ def scenes_of(trace: Trace) -> dict[tuple[str, str], Scene]:
     """The scene of each student and item that somebody played."""
     loop = InstantLoop()
     try:
-        world = make_world(trace, made_keys(), loop, durable_at_once=True, seed=None)
+        server = Server(Catalogue(trace), made_keys(), loop, durable_at_once=True)
+        world = make_world(trace, server)
         scenes = {
             (student, item): Scene(trace.title, max(said.durations_ms().values()))
             for student in trace.people

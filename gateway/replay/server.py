@@ -2,7 +2,6 @@
 
 import tempfile
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,6 @@ class Server:
         self._owners: dict[str, Owner] = {}
         self._connections: dict[int, Connection] = {}
         self._conns = 0
-        self.on_entries: Callable[[str, str, list[WireEntry], int], None] | None = None
 
     def _now_s(self) -> float:
         return self.now_ms / 1000
@@ -106,6 +104,22 @@ class Server:
             found = Owner(student, store, self.catalogue, self._loop, self._perform, self.now_ms)
             self._owners[student] = found
         return found
+
+    def choices(self, student: str, item: str, device: str | None) -> list[int] | None:
+        """Places a user is asked to choose from before playing; None: nobody is asked, the head says it."""
+        return None
+
+    def student_of(self, conn: int) -> str:
+        """Whose connection it is, "" if nobody's."""
+        return self._connections[conn].student if conn in self._connections else ""
+
+    def connected(self, student: str) -> list[tuple[int, Connection]]:
+        """The student's connections that have been let in."""
+        return [(n, c) for n, c in self._connections.items() if c.attach and c.student == student]
+
+    def push_head(self, conn: int, connection: Connection, item: str) -> None:
+        """Tell a connection of an item as if it had asked."""
+        self._run(connection.student, PullHeads(conn, connection.student, [item]))
 
     # What happens to the server.
 
@@ -200,8 +214,6 @@ class Server:
                 self.answers.append(Answered(student, device_id, seq, "duplicate"))
         for seq in range(before + 1, device.applied_seq + 1):
             self.answers.append(Answered(student, device_id, seq, refused.get(seq, "applied")))
-        if self.on_entries is not None:
-            self.on_entries(student, device_id, entries, self.now_ms)
 
     def _refused_since(self, conn: int, connection: Connection, index: int) -> dict[int, str]:
         """What has just been said about refused entries, read from what goes down."""

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.keys import Keys
 from gateway.replay import actions as do
 from gateway.replay.actions import Action, ms
-from gateway.replay.catalogue import Catalogue
 from gateway.replay.device import Device
-from gateway.replay.instant import InstantLoop
 from gateway.replay.player import Player
 from gateway.replay.server import Server
 from gateway.replay.shuffle import Shuffle
@@ -302,7 +299,10 @@ class World:
             return player.place_ms
         if device.online:
             head = device.head(player.item)
-            place_ms = int(head["position_ms"]) if head else 0
+            choices = self.server.choices(device.student or "", player.item, device.id)
+            if choices is None:
+                choices = [int(head["position_ms"]) if head else 0]
+            place_ms = min(choices, key=lambda choice: abs(choice - said_ms))
         else:
             place_ms = device.account().places.get(player.item, 0)
         return 0 if place_ms >= self.length_ms(player) else place_ms
@@ -313,10 +313,9 @@ class World:
             device.media.renew(device.student, player.item, player.version, ms(ttl_s))
 
 
-def make_world(trace: Trace, keys: Keys, loop: InstantLoop, durable_at_once: bool, seed: int | None) -> World:
-    """A server and the devices of a trace, before anything has happened."""
+def make_world(trace: Trace, server: Server, seed: int | None = None) -> World:
+    """The devices of a trace before a server, and nothing has happened yet."""
     shuffle = Shuffle(seed, trace.id)
-    server = Server(Catalogue(trace), keys, loop, durable_at_once)
     began_ms = trace.timeline[0].at_ms
     devices = {
         name: Device(name, said, server, list(trace.items), shuffle, began_ms)
