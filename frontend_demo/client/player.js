@@ -641,11 +641,13 @@ export class Player extends Emitter {
 
   /**
    * Whether another device has the baton that this player plays under (R10). Heads that the server made before
-   * it knew our run say nothing; and until our play is real, the other one rightly has it.
+   * it knew our run say nothing; and until our play is real, the other one rightly has it. While a play is being
+   * asked for or started, the run here is still the one before.
    */
   #lost(head) {
     const { run } = this.#visit;
-    if (!run || !this.active || this.#mine(head) || head.rev === 0) return false;
+    const plays = this.phase === "playing" || this.phase === "stalled";
+    if (!run || !plays || this.#mine(head) || head.rev === 0) return false;
     const { applied_seq } = this.#client;
     if (run.held) return applied_seq >= run.entry.seq;
     return head.playing && run.real_entry !== null && applied_seq >= run.real_entry.seq;

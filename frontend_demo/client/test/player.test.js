@@ -280,6 +280,23 @@ test("R1 until its own play is real, a player lets the other one have the baton 
   assert.equal(player.phase, "playing");
 });
 
+test("R10 a play that begins after another device had the baton is a run of its own and is not taken for the old one", async () => {
+  const { time, end, client, player } = await stage();
+  void player.play();
+  await time.pass(6_000);
+  end.push("lec1", { rev: 1, position_ms: 5_000, playing: true, device: client.device.id });
+  await time.pass(1_000);
+  player.pause();
+  await time.pass(1_000);
+  end.head("lec1", { rev: 2, position_ms: 60_000, device: "tv", device_name: "TV" });
+  end.push("lec1", { rev: 2, position_ms: 60_000, device: "tv", device_name: "TV" });
+  await time.pass(500);
+  void player.play();
+  await time.pass(2_000);
+  assert.equal(player.phase, "playing");
+  near(player.position_ms, 62_000, 500);
+});
+
 test("R10 a play that is real and still not the head's yields to the one that plays", async () => {
   const { time, end, player } = await stage({ head: { rev: 4, position_ms: 60_000, playing: true } });
   void player.play();
