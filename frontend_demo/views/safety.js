@@ -2,9 +2,6 @@
 
 import { length } from "./format.js";
 
-/** A device clock further off than this is told (the server's own bound). */
-const WRONG_CLOCK_MS = 60_000;
-
 const LINKS = { connecting: "Connecting …", online: "Online", offline: "Offline", refused: "Not connected" };
 
 /** What a final close says to the student, and what helps. */
@@ -30,24 +27,11 @@ const REJECTIONS = {
  *          `clock_offset_ms` is the server's time minus this device's
  */
 export function safety(client, player, reason = null) {
-  const { state, entries, unsaved_ms } = client.state ?? derived(client, player);
-  const { wrong, offset_ms } = client.clock_state ?? measured(client);
+  const { state, entries, unsaved_ms } = client.state;
+  const { wrong, offset_ms } = client.clock_state;
   const clean = entries === 0 && unsaved_ms === 0 && !player?.active;
   const memory = client.durability === "memory";
   return { link: client.status, reason, state, unsaved_ms, clean, memory, clock_wrong: wrong, clock_offset_ms: offset_ms };
-}
-
-/** The state of a client that does not say it itself. */
-function derived(client, player) {
-  const { entries, unsaved_ms } = client.unsaved;
-  const word = { online: "saving", refused: "refused" }[client.status] ?? (client.durability === "memory" ? "memory" : "offline");
-  return { state: entries === 0 && !player?.active ? "saved" : word, entries, unsaved_ms };
-}
-
-/** Server's time minus this device's wall clock, as of the link that runs; 0 while there is none. */
-function measured(client) {
-  const offset_ms = client.online ? client.clock.now() - client.time.wall() : 0;
-  return { wrong: Math.abs(offset_ms) > WRONG_CLOCK_MS, offset_ms };
 }
 
 /** The word for the link. */
@@ -62,11 +46,11 @@ export function helpFor({ link, reason }) {
 }
 
 /** "Saved" only when everything is durable and nothing plays on (P26). */
-export function savedWords({ state, clean, unsaved_ms, memory, link }) {
+export function savedWords({ state, clean, unsaved_ms, link }) {
   if (clean) return link === "online" ? "Saved" : "Everything is saved";
+  if (state === "saving") return "Saving …";
   const what = unsaved_ms >= 1_000 ? length(unsaved_ms) : "A change";
-  if (memory) return `${state === "saving" ? "Saving …" : `${what} unsaved`}, in memory only`;
-  return state === "saving" ? "Saving …" : `${what} unsaved, kept on this device`;
+  return `${what} unsaved, ${state === "memory" ? "in memory only" : "kept on this device"}`;
 }
 
 /** Said below the line: what is unusual and does no harm, one sentence each. */

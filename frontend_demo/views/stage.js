@@ -25,14 +25,14 @@ const SPINNER_MS = 350;
  * @returns {{element: HTMLElement, dock: HTMLElement, line: {element: HTMLElement, notes: HTMLElement},
  *            actions: HTMLElement, history: HTMLElement, close: () => void}}
  */
-export function stage({ video, player, client, item, course, frame, api, next, bookmark_ms, signIn }) {
+export function stage({ video, player, client, item, course, frame, api, next, signIn }) {
   const trouble = troubleBox(() => media.again());
   const media = new Media(video, () => api.media(item.id), trouble.say);
   const press = { toggle: () => void toggle(player, media), continueHere: () => void takeOver(player, media) };
   const toast = toastBox();
   const bar = controls({ video, player, client, item, press });
   const hand = handoff({ player, client, press });
-  const offers = [peekChip(player, bookmark_ms), candidateChip(player)];
+  const offers = [peekChip(player), candidateChip(player)];
   const big = bigButton(player, press);
   const spinner = h("span", { class: "stage__spinner", "aria-hidden": "true" });
   const said = h("div", { class: "stage__said" });

@@ -57,8 +57,7 @@ function drawNotes(below, said) {
 function act(client, help, signIn) {
   if (help === "reload") return location.reload();
   if (help === "sign-in") return signIn();
-  if (client.retryNow) client.retryNow();
-  else client.start();
+  client.retryNow();
 }
 
 /** The same in one word and one sentence, for a page that shows several devices. */

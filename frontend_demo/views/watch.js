@@ -27,7 +27,7 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
   });
   playerChanged(player);
   const following = nextAfter(course, item.id);
-  const theatre = stage({ video, player, client, item, course, frame, api, bookmark_ms, signIn, next: following && (() => advance(go, following)) });
+  const theatre = stage({ video, player, client, item, course, frame, api, signIn, next: following && (() => advance(go, following)) });
   const rows = course.sections.flatMap((section) => section.items.map((each) => itemRow(client, each, each.id === item.id ? player : null)));
   client.follow(course.sections.flatMap((section) => section.items.map((each) => each.id)));
   main.replaceChildren(

@@ -8,10 +8,10 @@ from playwright.async_api import BrowserContext, Page, expect
 WAIT_MS = 30_000
 SOON_MS = 15_000
 SLOW_MS = 60_000
-SHOWN = "document.querySelector('[data-testid=position]').dataset.ms"
-GHOST = "Number(document.querySelector('[data-testid=ghost]').dataset.ms ?? -1e9)"
-TIME = "document.querySelector('video').currentTime * 1000"
-PAUSED = "document.querySelector('video').paused"
+SHOWN = "document.querySelector('[data-testid=position]')?.dataset.ms"
+GHOST = "Number(document.querySelector('[data-testid=ghost]')?.dataset.ms ?? -1e9)"
+TIME = "document.querySelector('video')?.currentTime * 1000"
+PAUSED = "document.querySelector('video')?.paused"
 UNSAVED = "Number(document.querySelector('[data-testid=saved]').dataset.ms)"
 LOADED = (
     "(({buffered: b, duration}) => b.length > 0 && b.start(0) < 1 && b.end(b.length - 1) > duration - 1)"
@@ -82,7 +82,7 @@ class Screen:
         return await self.play_to_pause(began_ms + content_ms)
 
     async def go_offline(self) -> None:
-        """Pull the plug of this browser profile, and wait until the page says so. What has loaded plays on."""
+        """Pull the plug of this browser, and wait until the page says so. What has loaded plays on."""
         await self.until(LOADED)
         await self.page.context.set_offline(True)
         await expect(self.by("status").first).to_have_attribute("data-state", "offline", timeout=SLOW_MS)
@@ -142,3 +142,20 @@ class Screen:
 async def screen(context: BrowserContext, item: str) -> Screen:
     """A new page of a device's browser profile."""
     return Screen(await context.new_page(), item)
+
+
+async def drift_apart(phone: Screen, laptop: Screen) -> tuple[float, float]:
+    """Phone plays at 40 s, off line; after it Laptop plays at 90 s; then Phone comes home."""
+    first_ms = await phone.play_for(6_000)
+    await phone.until_saved()
+    await laptop.until_shown_near(first_ms)
+    await phone.go_offline()
+    await phone.seek(40_000)
+    phone_ms = await phone.play_for(6_500)
+    await laptop.seek(90_000)
+    laptop_ms = await laptop.play_for(6_500)
+    await laptop.until_saved()
+    await phone.go_online()
+    await phone.until_saved()
+    await phone.until_shown_near(laptop_ms)
+    return phone_ms, laptop_ms

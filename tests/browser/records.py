@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from tests.acceptance.system import System
 
 
+SEAM_MS = 250
+"""Less than this between two spans is the player's own positioning: a frame or two, no hole for a student."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One student's progress in one item, in ms; `spans` are what was covered."""
@@ -27,7 +31,12 @@ async def record(system: System, student: str) -> Record:
         "SELECT position_ms, content_ms, coverage, device FROM progress WHERE student = $1", student
     )
     assert row is not None, "nothing is stored of this student"
-    spans = [(span.lower, span.upper) for span in row["coverage"]]
+    spans: list[tuple[int, int]] = []
+    for span in row["coverage"]:
+        if spans and span.lower - spans[-1][1] <= SEAM_MS:
+            spans[-1] = (spans[-1][0], span.upper)
+        else:
+            spans.append((span.lower, span.upper))
     return Record(row["position_ms"], row["content_ms"], spans, row["device"])
 
 

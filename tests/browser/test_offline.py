@@ -24,9 +24,7 @@ async def test_r8_a_lecture_plays_on_off_line_and_every_second_comes_home(
     await expect(phone.by("saved").first).to_contain_text("unsaved, kept on this device")
     await expect(phone.by("try-now").first).to_be_visible()
     stopped_ms = await phone.pause()
-    assert (await record(system, phone.student)).position_ms < stopped_ms - 8_000, (
-        "the server knows nothing yet"
-    )
+    assert (await record(system, phone.student)).position_ms < stopped_ms - 8_000, "the server knows nothing"
     await phone.go_online()
     await phone.until_saved()
     kept = await record(system, phone.student)
