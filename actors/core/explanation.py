@@ -158,6 +158,8 @@ class _Judge:
     def _why_head(self, run: Run) -> str:
         if run.kind == "reset":
             return ": it starts the item afresh (R7)"
+        if run.kind == "undone":
+            return ": it takes back the latest change its device knew of (R4)"
         for duel in reversed(self._duels):
             if duel.winner is run:
                 other = self._other(duel.loser)
@@ -248,7 +250,9 @@ def change_sentence(change: HeadChange, zone: tzinfo = UTC) -> str:
         return _sentence(f"{by} {'completed the item' if change.done else 'took the completion back'} (R7)")
     if change.what == "epoch":
         return _epoch_sentence(change, run, by, now)
-    moved = now if change.former_ms is None else f"from {place(change.former_ms)} to {now}"
+    if change.former_ms is None:
+        return _sentence(f"{by} set the place to {now}{_because(change, words)}")
+    moved = f"from {place(change.former_ms)} to {now}"
     if run is not None and run.kind == "undone":
         return _sentence(f"{by} brought the place back {moved} (R4)")
     return _sentence(f"{by} moved the place {moved}{_because(change, words)}")

@@ -6,7 +6,10 @@ from datetime import datetime, tzinfo
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from actors.core.explanation import place
 from gateway import explanation
@@ -51,22 +54,29 @@ async def _explained(
 
 
 def _show(found: Explained, student: str, at: datetime | None, zone: tzinfo) -> None:
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    console = Console(file=sys.stdout, highlight=False)
     done = "done" if found.done else "not done"
     console.print(
-        f"  [bold]{found.item}[/] for [bold]{student}[/]: [bold]{place(found.position_ms)}[/] of "
+        f"  [bold]{found.item}[/] for [bold]{escape(student)}[/]: [bold]{place(found.position_ms)}[/] of "
         f"{place(found.duration_ms)}, {done}, pass {found.viewing}, epoch {found.epoch}, "
         f"version {found.version}"
     )
-    console.print(f"\n  {found.sentence}\n", markup=False)
+    console.print()
+    console.print(_paragraph(found.sentence))
+    console.print()
     if found.runs:
         console.print(_runs(found, zone))
         for run in found.runs[1:]:
-            console.print(f"  · {run.sentence}", markup=False, style="dim")
+            console.print(_paragraph(run.sentence, "dim"))
         console.print()
     if found.changes:
         console.print(_changes(found, zone), "")
-    console.print(f"  {_as_of(found, at, zone)}", style="dim", markup=False)
+    console.print(_paragraph(_as_of(found, at, zone), "dim"))
+
+
+def _paragraph(text: str, style: str = "") -> Padding:
+    """Text that people wrote parts of, so nothing in it is markup; its lines begin below each other."""
+    return Padding(Text(text, style), (0, 0, 0, 2))
 
 
 def _runs(found: Explained, zone: tzinfo) -> Table:
@@ -75,14 +85,14 @@ def _runs(found: Explained, zone: tzinfo) -> Table:
     for run in found.runs:
         places = place(run.from_ms), place(run.position_ms)
         began = _time(run.action_at, zone)
-        table.add_row(began, run.device_name, run.kind, *places, run.verdict.replace("_", " "))
+        table.add_row(began, Text(run.device_name), run.kind, *places, run.verdict.replace("_", " "))
     return table
 
 
 def _changes(found: Explained, zone: tzinfo) -> Table:
     table = _table("changed", "rule", "how")
     for change in found.changes:
-        table.add_row(_time(change.at, zone), change.rule, change.sentence)
+        table.add_row(_time(change.at, zone), change.rule, Text(change.sentence))
     return table
 
 

@@ -118,6 +118,20 @@ def test_r7_what_was_before_a_reset_counts_only_as_time() -> None:
     assert found.sentence.startswith("The reset on Phone at 09:11 counts: it starts the item afresh (R7).")
 
 
+def test_r4_an_undo_says_that_it_is_one() -> None:
+    world = World()
+    phone = world.device("P")
+    phone.watch(0, 0, 600)
+    visit = phone.open(700)
+    visit.seek(700, 60)
+    visit.undo(710)
+    found = explained(world)
+    assert found.sentence == (
+        "The undo on Phone at 09:11 counts: it takes back the latest change its device knew of (R4). "
+        "The position is 10:00."
+    )
+
+
 def test_nothing_played_is_said_so() -> None:
     world = World()
     world.device("P").open(0).seek(1, 30)
@@ -208,7 +222,7 @@ def run(device: str, minute: int, kind: str = "play", position_ms: int = 723_000
             Row(what="version", version="v2", why={"head": None, "former": None, "loser": None}),
             "The item was edited: in version v2 the place is 12:03, where it was 28:40 before (R9).",
         ),
-        (Row(former_ms=None), "The server moved the place 12:03 (R2)."),
+        (Row(former_ms=None), "The server set the place to 12:03 (R2)."),
     ],
 )
 def test_r4_every_change_of_the_head_is_a_sentence(row: Row, sentence: str) -> None:

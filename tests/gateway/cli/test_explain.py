@@ -19,6 +19,8 @@ from tests.actors.shards_here import running_shard
 from tests.gateway.cli.test_command import playhead
 
 DURABLE_S = 20.0
+NAME = "Ada's [/page]"
+"""Whoever names a device does not write the terminal's markup."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -33,7 +35,7 @@ async def acted(postgres_dsn: str) -> AsyncIterator[Postgres]:
     await students.enrol(postgres, [students.Enrolment("ada", "c1")])
     async with running_shard(postgres_dsn, flush_after_s=0.05) as shard:
         for kind, position_ms in (("chosen", 723_000), ("chosen", 1_720_000), ("reset", None)):
-            act = Act("ada", "lec1", kind, uuid.uuid4().hex, position_ms, device_name="Ada's page")
+            act = Act("ada", "lec1", kind, uuid.uuid4().hex, position_ms, device_name=NAME)
             await shard.act(encoder.encode(act))
             assert await shard.drain(DURABLE_S)
     yield postgres
@@ -48,7 +50,7 @@ async def test_it_says_where_why_and_what_changed(acted: Postgres, postgres_dsn:
     code, out, err = await explain(postgres_dsn, "lec1")
     assert (code, err) == (0, "")
     assert "lec1 for ada: 0:00 of 1:00:00, not done, pass 1, epoch 2, version v1" in out
-    assert "The reset on Ada's page at" in out and "starts the item afresh (R7)" in out
+    assert f"The reset on {NAME} at" in out and "starts the item afresh (R7)" in out
     assert "before reset" in out and "28:40" in out and "UTC" in out
     assert "started the item afresh: epoch 2" in out
     assert "what is live is at most one checkpoint (30 s) ahead" in out
