@@ -38,7 +38,9 @@ class Pass:
     """One viewing.
 
     `opened` is the first run of each device that opened it, `filled` says when play had completed it,
-    `ticks` that the user did. `let_go` is what runs that are no longer kept covered, by device.
+    `ticks` that the user did. `let_go` is what runs that are no longer kept covered, by device. `settled`:
+    the content has been edited since, so the coverage of now says nothing about its opening and completion
+    then, and those stay (R7, R9).
     """
 
     coverage: Intervals = field(default_factory=Intervals)
@@ -46,6 +48,7 @@ class Pass:
     filled: Completion | None = None
     ticks: list[Completion] = field(default_factory=list)
     let_go: dict[str, Intervals] = field(default_factory=dict)
+    settled: bool = False
 
     @property
     def completion(self) -> Completion | None:
@@ -85,7 +88,7 @@ class Pass:
 
         Play from before that is heard later may still move the date, never the completion.
         """
-        if self.filled is not None and self.let_go:
+        if self.filled is not None and (self.let_go or self.settled):
             return False
         at_ms = _filled_at(self.gone(), [part for play in plays for part in play.parts], enough_ms)
         if at_ms is None:
@@ -112,7 +115,7 @@ def arrange(
             later = passes[number:]
             here = [play for play in left if not any(p.begun_before(play.run) for p in later)]
             latched = viewing.fill(here, enough_ms, now) or latched
-            openers = _openers(viewing, here, enough_ms)
+            openers = _openers(viewing, here, enough_ms) + _settled_openers(later, here)
             if not _open_next(passes, number, openers, plays, now):
                 break
         stay = [play for play in here if play.run not in openers]
@@ -141,6 +144,13 @@ def _openers(viewing: Pass, here: Sequence[Play], enough_ms: float) -> list[Run]
         for run, parts in knowing
         if run.replayed_ms + sum(former.overlap(part.from_ms, part.to_ms) for part in parts) > JUMP_MS
     ]
+
+
+def _settled_openers(later: Sequence[Pass], here: Sequence[Play]) -> list[Run]:
+    """The runs that opened the next pass before the content was edited."""
+    if not later or not later[0].settled:
+        return []
+    return [run for run, _ in here if (mark := later[0].opened.get(run.device)) and mark.seq == run.seq]
 
 
 def _open_next(

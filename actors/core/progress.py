@@ -82,7 +82,8 @@ class Progress:
     `rev` grows with every visible change. `runs` are those that may still matter, by key; `head` and
     `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs,
     `quarters` is content by the quarter-hour (since 1970) in which it was played; `quiz` is the attempt, if
-    the item is a quiz that was begun; `folded` counts events.
+    the item is a quiz that was begun; `uncredited_ms` is content that was claimed faster than time
+    allows (R9, W19); `folded` counts what has changed the row at rest.
     """
 
     item: str
@@ -98,6 +99,7 @@ class Progress:
     loser_key: Key | None = None
     changes: list[Change] = field(default_factory=list)
     quiz: Attempt | None = None
+    uncredited_ms: int = 0
     folded: int = 0
 
     @property
@@ -270,6 +272,8 @@ class Progress:
         run.rate, run.playing = event.rate, True
         credited = fact.visit.credits(event, length_ms)
         fact.visit.stamp(event)
+        if not credited:
+            self.uncredited_ms += length_ms
         if not credited or length_ms == 0:
             return
         fact.visit.played_ms += length_ms

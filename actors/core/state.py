@@ -57,6 +57,7 @@ def merge_state(progress: Progress) -> Json:
         "taken_back": progress.epochs.taken_back,
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
+        "uncredited_ms": progress.uncredited_ms,
         "quiz": _attempt_state(progress.quiz) if progress.quiz else None,
     }
 
@@ -74,6 +75,7 @@ def restore_merge(progress: Progress, state: Json) -> None:
         ],
     )
     progress.quarters = dict(state["quarters"])
+    progress.uncredited_ms = state.get("uncredited_ms", 0)
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None
     progress.changes = [
         Change(what, Mark(*by), place_ms, rule, _key(loser))
@@ -126,6 +128,7 @@ def _pass_state(viewing: Pass) -> Json:
         "filled": viewing.filled,
         "ticks": viewing.ticks,
         "let_go": {device: list(spans) for device, spans in viewing.let_go.items()},
+        "settled": viewing.settled,
     }
 
 
@@ -136,6 +139,7 @@ def _pass_from(state: Json) -> Pass:
         filled=_completion_from(state["filled"]) if state["filled"] else None,
         ticks=[_completion_from(values) for values in state["ticks"]],
         let_go={device: Intervals(spans) for device, spans in state["let_go"].items()},
+        settled=state.get("settled", False),
     )
 
 

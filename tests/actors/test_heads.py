@@ -23,6 +23,8 @@ COURSE = ("a", "b", "c")
 def test_next_is_the_next_not_done_else_the_first(done: str, after: str, following: str | None) -> None:
     world = World(*(item(name, 600, syllabus=COURSE) for name in COURSE))
     phone = world.device("P")
+    for name in COURSE:
+        phone.watch(0, 0, 60, name)
     for name in done:
         phone.open(0, name).mark(0, done=True)
     assert head_of(world.session, world.catalogue[after], START_MS).next_item == following

@@ -144,6 +144,40 @@ def test_r7_coverage_of_every_pass_follows_and_completions_stay() -> None:
     assert progress.viewing == 2 and progress.position_ms == 500_000
 
 
+def test_r7_an_edit_moves_no_date_of_a_completion() -> None:
+    world = World()
+    phone = world.device("P")
+    phone.watch(0, 0, 3600)
+    before = world.progress().completions
+    world.edit("v2", 2600, {"cut": (2600, 3600)})
+    phone.open(5000, version="v2").play(5000, 0, 10)
+    assert world.progress().completions == before
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "edit"), [(4200, {"insert": (3600, 600)}), (2900, {"cut": (20, 720)})]
+)
+def test_r7_a_pass_that_was_opened_stays_open_after_an_edit(
+    duration_s: float, edit: dict[str, tuple[int, int]]
+) -> None:
+    """Known to be complete off line, and replayed: neither can be seen in the coverage of the new version."""
+    world = World()
+    phone = world.device("P", online=False)
+    phone.watch(0, 0, 3600)
+    phone.watch(5000, 0, 700)
+    phone.connect(9000)
+    assert world.progress().viewing == 2
+    world.edit("v2", duration_s, edit)
+    world.checkpoint()
+    head(world)
+    world.checkpoint()
+    world.crash()
+    phone.connect(9500)
+    phone.open(10_000, version="v2").play(10_000, 700, 712)
+    progress = world.progress()
+    assert (progress.viewing, len(progress.epochs.current.passes), len(progress.completions)) == (2, 2, 1)
+
+
 def test_r9_what_runs_have_played_follows() -> None:
     """A reset heard late takes out of the former epoch just what was played after it."""
     world = World()

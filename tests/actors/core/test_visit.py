@@ -144,6 +144,10 @@ def test_w19_content_faster_than_its_real_time_earns_nothing_and_its_position_co
     progress = world.progress()
     assert progress.position_ms == 1_220_000
     assert (progress.content_ms, progress.coverage.length()) == (20_000, 20_000)
+    assert progress.uncredited_ms == 1_200_000
+    world.checkpoint()
+    world.crash()
+    assert world.progress().uncredited_ms == 1_200_000
 
 
 def test_w19_the_slack_is_given_once() -> None:
