@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--shuffle-delivery", type=int, metavar="SEED", help="shuffle what may be shuffled")
     modes = ("at-once", "at-checkpoints")
     replay.add_argument("--durable", choices=modes, help="when the server is durable (both, one by one)")
+    replay.add_argument("--policies", action="store_true", help="the table of simple policies beside ours")
     replay.add_argument("--verbose", action="store_true", help="print every verdict, not only misses")
     replay.add_argument("--draw", type=Path, metavar="FOLDER", help="draw each trace as an SVG there instead")
     replay.add_argument("--json", action="store_true", help="for programs")
@@ -151,6 +152,7 @@ recovery from them. Needs no running system. Prints a verdict per file and every
   playhead replay tests/corpus                        all scenarios of the project, a few seconds
   playhead replay --verbose tests/corpus/s04-*.json   what one of them asks, and the server's answers
   playhead replay --shuffle-delivery 7 tests/corpus   the same with journals shuffled on their way
+  playhead replay --policies tests/corpus             how many of them simpler policies would get right
   playhead replay --draw /tmp tests/corpus/s01-*.json who played what, and where the head stood, as a picture
 
 Each file is replayed twice: with a server that is durable at once, and with one that is durable only when
