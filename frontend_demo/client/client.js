@@ -256,6 +256,7 @@ export class Client extends Emitter {
   wake() {
     this.#away = false;
     this.#lookAround();
+    for (const player of this.#players) player.back();
     if (!this.#seat) return void this.#sitDown();
     if (this.#cut) return;
     if (this.#connection.state === "stopped") this.#connection.start();

@@ -7,7 +7,7 @@ import { bindToPage } from "./page.js";
 import { claimDevice, describeDevice } from "./device.js";
 import { deliverLeft } from "./courier.js";
 import { MemoryStore, openStore, webStorage } from "./store.js";
-import { pageLocks } from "./locks.js";
+import { NoLocks, pageLocks } from "./locks.js";
 import { systemTime } from "./time.js";
 
 export { Client, SignInNeeded, describeDevice };
@@ -38,7 +38,7 @@ export async function connect({ student, tickets, socketUrl, token, device, name
   const time = parts.time ?? systemTime;
   const spillStorage = parts.spillStorage ?? webStorage();
   let store = parts.store ?? (await openStore(namespace, { time }));
-  const locks = parts.locks ?? pageLocks(time, { storage: spillStorage });
+  let locks = parts.locks ?? pageLocks(time, { storage: spillStorage });
   const session = parts.session ?? webStorage("sessionStorage");
   const link = {
     credentials: credentialsFrom({ tickets, socketUrl, token }),
@@ -62,7 +62,7 @@ export async function connect({ student, tickets, socketUrl, token, device, name
     claimSeat().catch((error) => {
       // A disk that cannot even be read: another device, in memory, rather than a `seq` used twice.
       console.warn("playhead: the disk refuses, the journal lives in memory and dies with the page.", error);
-      store = new MemoryStore();
+      [store, locks] = [new MemoryStore(), new NoLocks()];
       return claimSeat();
     });
   const courier = (own) => {

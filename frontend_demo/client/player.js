@@ -249,6 +249,11 @@ export class Player extends Emitter {
     this.#visit.played(this.#meter.cut());
   }
 
+  /** The page is back from the back/forward cache, perhaps with the element playing on. */
+  back() {
+    this.#nativePlay();
+  }
+
   /** Ends the visit: the page goes away. Play after this (a page that came back) is a new visit. */
   leave() {
     this.#ask += 1;
@@ -429,6 +434,7 @@ export class Player extends Emitter {
   #moves() {
     if (this.phase === "starting") this.#firstFrame();
     else if (this.phase === "stalled" && !this.#video.seeking) this.#measure();
+    else this.#nativePlay();
   }
 
   #paused() {

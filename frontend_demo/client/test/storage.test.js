@@ -193,6 +193,20 @@ test("a disk that cannot be read at all: another device, in memory, and it says 
   assert.equal(client.state.state, "memory");
 });
 
+test("a page that is granted neither disk nor locks is a device all the same", async () => {
+  const time = new VirtualTime();
+  const end = new WireEnd(time);
+  const quiet = console.warn;
+  console.warn = () => {};
+  const locks = { take: async () => { throw new DOMException("sandboxed", "SecurityError"); } };
+  const client = await clientOn(time, end, { locks });
+  console.warn = quiet;
+  assert.equal(client.status, "online");
+  client.mark("lec1", "v1", true);
+  await time.pass(10);
+  assert.deepEqual(end.kinds(), ["marked"]);
+});
+
 test("P21 what was numbered while the disk refused is not numbered twice by the next page", async () => {
   const time = new VirtualTime();
   const end = new WireEnd(time);

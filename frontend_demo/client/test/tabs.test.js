@@ -109,6 +109,25 @@ test("bfcache: a page whose device is taken meanwhile becomes another one before
   assert.equal(end.entries.find((each) => each.item === "lec2").seq, 2);
 });
 
+test("bfcache: an element that plays on when the page is back is asked for and counted, in a visit of its own", async () => {
+  const { time, end, tab } = await browser();
+  const { client, page, life } = await tab();
+  const video = new FakeVideo(life);
+  const player = client.attach(video, { item: "lec1", version: "v1" });
+  void player.play();
+  await time.pass(7_000);
+  page.pagehide();
+  assert.equal(player.phase, "idle");
+  assert.ok(!video.paused);
+  page.pageshow();
+  await time.pass(8_000);
+  assert.equal(player.phase, "playing");
+  const visits = [...new Set(end.entries.map((each) => each.session))];
+  assert.equal(visits.length, 2);
+  const again = end.entries.filter((each) => each.session === visits[1]).map((each) => each.kind);
+  assert.deepEqual(again, ["opened", "play", "played"]);
+});
+
 test("an action on a page that is just back waits for the device and is not lost", async () => {
   const { time, end, tab } = await browser();
   const { client, page } = await tab();
