@@ -106,6 +106,7 @@ class PolicyServer(Server):
         super().__init__(*server)
         self.policy = policy
         self._reports: dict[tuple[str, str], Reports] = {}
+        self._told: dict[tuple[str, str], tuple[int, bool]] = {}
 
     def reports(self, student: str, item: str) -> Reports:
         """What was reported of an item."""
@@ -159,9 +160,13 @@ class PolicyServer(Server):
 
     def _tell(self, student: str, items: Iterable[str]) -> None:
         """Push what may have changed to whoever is connected."""
-        for conn, connection in self.connected(student):
-            for item in items:
-                self.push_head(conn, connection, item)
+        for item in items:
+            reports = self.reports(student, item)
+            told = (self.policy.choices(reports, None)[0], reports.done)
+            if self._told.get((student, item)) != told:
+                self._told[student, item] = told
+                for conn, connection in self.connected(student):
+                    self.push_head(conn, connection, item)
 
     def _perform(self, outcomes: list[Outcome]) -> None:
         super()._perform([self._ours(outcome) for outcome in outcomes])
