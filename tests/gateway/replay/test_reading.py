@@ -21,6 +21,8 @@ def _entry(index: int, change: dict[str, Any]) -> Callable[[Document], None]:
     return lambda document: document["timeline"][index].update(change)
 
 
+BUSY = {"at": "2026-03-02T10:00:30Z", "device": "W", "do": "seek", "to_s": 5}
+
 BROKEN: list[tuple[str, Callable[[Document], None], str]] = [
     ("unknown key", lambda d: d.update(colour="red"), "colour"),
     ("missing key", lambda d: d.pop("why"), "why"),
@@ -33,7 +35,7 @@ BROKEN: list[tuple[str, Callable[[Document], None], str]] = [
     ("stranger", _first({"device": "X"}), "timeline[0].device: there is no device X"),
     ("no such item", _first({"item": "lec9"}), "timeline[0].item: there is no item lec9"),
     ("no such version", _first({"version": "v9"}), "timeline[0].version: lec1 has no version v9"),
-    ("still busy", _entry(2, {"at": "2026-03-02T10:01:00Z"}), "timeline[2].at: W is still busy"),
+    ("still busy", lambda d: d["timeline"].insert(2, BUSY), "timeline[2].at: W is still busy"),
     ("backwards", _entry(1, {"from_s": 70}), "timeline[1].to_s: lies before from_s"),
     ("beyond", _entry(1, {"to_s": 4000}), "timeline[1].to_s: beyond the item"),
     ("no player", _first({"tab": 2}), "timeline[1].do: play without an open player"),
