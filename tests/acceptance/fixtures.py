@@ -34,6 +34,4 @@ async def whole(
 async def system(whole: System) -> AsyncIterator[System]:
     """The running system; devices a test has made are stopped at its end."""
     yield whole
-    for device in whole.devices:
-        await device.stop()
-    whole.devices.clear()
+    await whole.stop_devices()

@@ -78,6 +78,12 @@ class System:
         self.devices.append(made)
         return made
 
+    async def stop_devices(self) -> None:
+        """Disconnect every device made so far."""
+        for device in self.devices:
+            await device.stop()
+        self.devices.clear()
+
     async def pid(self, actor: str) -> int:
         stats = await self.running.stats()
         return int(stats["actors"][actor]["pid"])
