@@ -211,6 +211,7 @@ class Session:
             folded.changed.add(event.item)
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
+        device.clock.check(wall_ms, at_ms, now_ms)
         when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms)
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:

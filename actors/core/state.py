@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from actors.core.changes import Change
+from actors.core.clock import Awake
 from actors.core.epochs import Epoch, Epochs, TakenBack, Turn
 from actors.core.intervals import Intervals
 from actors.core.passes import Completion, Pass
@@ -101,7 +102,7 @@ def restore_visits(device: Device, state: Json) -> None:
     device.kind, device.name, device.action_ms = state["kind"], state["name"], state["action_ms"]
     clock = device.clock
     clock.wall_offset_ms, clock.last_contact_ms, clock.wrong = state["clock"]
-    clock.boots = dict(state["boots"])
+    clock.boots = {boot: [Awake(*part) for part in parts] for boot, parts in state["boots"]}
     device.visits = {values[0]: Visit(*values) for values in state["visits"]}
 
 

@@ -247,3 +247,28 @@ def test_f20_the_last_contact_of_a_device_that_left_is_kept() -> None:
     world.checkpoint()
     world.crash()
     assert world.session.device("P").clock.last_contact_ms == START_MS + HOUR * 1000
+
+
+def test_f20_a_clock_that_steps_while_connected_is_marked_and_costs_nothing() -> None:
+    world = World()
+    phone = world.device("P")
+    visit = phone.open(0)
+    at_s = visit.play(0, 0, 100)
+    assert not world.session.device("P").clock.wrong
+    phone.skew_s = HOUR
+    visit.go_on(at_s, 100, 200)
+    assert world.session.device("P").clock.wrong
+    assert world.progress().content_ms == 200_000 and world.position_s() == 200
+
+
+def test_what_is_known_of_sleeps_is_kept() -> None:
+    world = World()
+    phone = world.device("P")
+    phone.boot_s = -HOUR  # it stood still for an hour: every stamp from now on is an hour higher
+    phone.connect(10)
+    phone.watch(10, 0, 10)
+    before = world.session.device("P").clock.boots
+    assert len(before["b1"]) == 2
+    world.checkpoint()
+    world.crash()
+    assert world.session.device("P").clock.boots == before
