@@ -312,6 +312,7 @@ export class Journal extends Emitter {
         this.#writing = false;
         return this.emit("fenced");
       }
+      if (error?.name === "Evicted" && (await this.#takeAgain())) continue;
       if (error) this.#refused(error, erased);
       else this.#stored(batch);
       this.emit("written");
@@ -329,6 +330,18 @@ export class Journal extends Emitter {
     } catch (error) {
       return error;
     }
+  }
+
+  /** The browser threw the journal away under our feet: what is here goes to disk once more. */
+  async #takeAgain() {
+    try {
+      await this.#store.load(this.student, this.device, this.#row.writer);
+    } catch {
+      return false;
+    }
+    this.#differs(this.#row.durable_seq + 1);
+    this.#dirty = true;
+    return true;
   }
 
   /** What has not been changed meanwhile is on disk as it is. */

@@ -41,6 +41,11 @@ export class Fenced extends Error {
   name = "Fenced";
 }
 
+/** The browser has thrown the journal away (storage cleared, or evicted): nothing has been written. */
+export class Evicted extends Error {
+  name = "Evicted";
+}
+
 /**
  * The best store this browser grants.
  * @param {string} namespace  keeps several clients on one origin apart
@@ -128,7 +133,8 @@ export class IndexedStore {
     await this.#change(["entries", "journals"], durability, (stores, refuse) => {
       const asked = stores.journals.get([student, device]);
       asked.onsuccess = () => {
-        if (isFenced(asked.result, row)) return refuse(new Fenced(`another tab writes the journal of ${device}`));
+        const refusal = refusalOf(asked.result, row);
+        if (refusal) return refuse(refusal);
         if (erased) stores.entries.delete(this.#span(student, device, ...erased));
         for (const entry of entries) stores.entries.put({ student, device, seq: entry.seq, entry });
         stores.journals.put({ student, device, ...row });
@@ -272,8 +278,11 @@ function rowOf(row, entries) {
   return { last_seq: all, durable_seq, offered_seq: row?.offered_seq ?? all, open, writer };
 }
 
-function isFenced(onDisk, row) {
-  return Boolean(onDisk?.writer) && onDisk.writer !== row.writer;
+/** Why this row may not be written over the one on disk; null if it may. */
+function refusalOf(onDisk, row) {
+  if (!onDisk && row.writer) return new Evicted("the journal is gone from the disk");
+  if (!onDisk?.writer || onDisk.writer === row.writer) return null;
+  return new Fenced("another tab writes this journal now");
 }
 
 function hasOpen(row) {
@@ -308,7 +317,8 @@ export class LocalStore {
   }
 
   async write(student, device, row, entries, erased = null) {
-    if (isFenced(this.#row(student, device), row)) throw new Fenced(`another tab writes the journal of ${device}`);
+    const refusal = refusalOf(this.#row(student, device), row);
+    if (refusal) throw refusal;
     if (erased) this.#erase(student, device, ...erased);
     // The entries first: a row without its entry would be a gap.
     for (const entry of entries) {
@@ -396,7 +406,8 @@ export class MemoryStore {
 
   async write(student, device, row, entries, erased = null) {
     const journal = this.#journal(student, device);
-    if (isFenced(journal.row, row)) throw new Fenced(`another tab writes the journal of ${device}`);
+    const refusal = refusalOf(journal.row, row);
+    if (refusal) throw refusal;
     for (const seq of [...journal.entries.keys()]) {
       if (erased && seq >= erased[0] && seq <= erased[1]) journal.entries.delete(seq);
     }

@@ -7,6 +7,12 @@ import { Journal } from "../journal.js";
 import { IndexedStore, LocalStore, MemoryStore, openStore } from "../store.js";
 import { FakeStorage, VirtualTime, WireEnd, clientOn, settle } from "./fakes.js";
 
+const cleared = Object.assign(new FakeStorage(), {
+  clear() {
+    while (this.length) this.removeItem(this.key(0));
+  },
+});
+
 let databases = 0;
 const fresh = () => `storage-${(databases += 1)}`;
 const span = (from_ms) => ({ kind: "played", session: "v", from_ms, to_ms: from_ms + 1_000 });
@@ -44,6 +50,27 @@ test("a disk that is full for a while: said, gone on in memory, and back to disk
   assert.deepEqual(told, ["memory", "indexeddb"]);
   assert.deepEqual((await open(store)).ready(0).map((each) => each.from_ms), [0, 2_000, 4_000, 6_000]);
 });
+
+for (const [name, make, clear] of [
+  ["indexeddb", () => openStore(`storage-${databases + 1}`), () => new Promise((resolve) => (indexedDB.deleteDatabase(fresh()).onsuccess = resolve))],
+  ["localstorage", async () => new LocalStore("t", cleared), () => cleared.clear()],
+]) {
+  test(`${name}: storage that the browser cleared in mid play gets everything not durable once more`, async () => {
+    const store = await make();
+    const journal = await open(store);
+    for (let n = 0; n < 4; n += 1) journal.append(span(n * 5_000));
+    await journal.settled();
+    journal.forget(1);
+    await journal.settled();
+    await clear();
+    journal.append(span(50_000));
+    await journal.settled();
+    assert.equal(journal.durability, name);
+    const again = await open(store);
+    assert.deepEqual(again.ready(0).map((each) => each.seq), [2, 3, 4, 5]);
+    assert.equal(again.durable_seq, 1);
+  });
+}
 
 test("deleting what is durable is tried again after a refusal", async () => {
   const store = await openStore(fresh());
