@@ -55,6 +55,7 @@ test("after a sleep the link is made anew at once, and the server's time is lear
   time.sleep(HOUR);
   await time.pass(1_000);
   assert.equal(end.sockets.length, 2);
+  assert.equal(end.sockets[0].closed, 1000);
   assert.equal(client.status, "online");
   assert.ok(Math.abs(client.clock.now() - time.wall()) < 50);
 });

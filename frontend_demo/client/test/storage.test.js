@@ -67,7 +67,7 @@ for (const [name, make, clear] of [
     await journal.settled();
     assert.equal(journal.durability, name);
     const again = await open(store);
-    assert.deepEqual(again.ready(0).map((each) => each.seq), [2, 3, 4, 5]);
+    assert.deepEqual(again.ready(0).map((each) => [each.seq, each.from_ms]), [[2, 5_000], [3, 10_000], [4, 15_000], [5, 50_000]]);
     assert.equal(again.durable_seq, 1);
   });
 }

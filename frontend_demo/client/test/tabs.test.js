@@ -128,6 +128,39 @@ test("bfcache: an element that plays on when the page is back is asked for and c
   assert.deepEqual(again, ["opened", "play", "played"]);
 });
 
+test("bfcache: a page that goes again while it claims holds nothing afterwards", async () => {
+  const { time, locks, tab } = await browser();
+  const { client, page } = await tab();
+  const { id } = client.device;
+  page.pagehide();
+  page.pageshow();
+  page.pagehide();
+  await time.pass(1_000);
+  assert.equal(client.status, "offline");
+  assert.ok(await locks.take(`playhead:device:${id}`));
+});
+
+test("what a tab wrote after it had lost its device, not knowing, goes up under its new one", async () => {
+  const { time, end, locks, tab } = await browser();
+  // A browser that does not tell that a lock was taken away: only the store notices.
+  const take = locks.take.bind(locks);
+  locks.take = async (name) => {
+    const release = await take(name);
+    return release && (() => release());
+  };
+  const { client } = await tab();
+  const { id } = client.device;
+  locks.steal(`playhead:device:${id}`);
+  const thief = await tab();
+  assert.equal(thief.client.device.id, id);
+  client.mark("late", "v1", true);
+  await time.pass(1_000);
+  assert.notEqual(client.device.id, id);
+  assert.deepEqual(end.entries.map((each) => [each.seq, each.item]), [[1, "late"]]);
+  const owner = end.frames.filter((each) => each.type === "hello").at(-1).device.id;
+  assert.equal(owner, client.device.id);
+});
+
 test("an action on a page that is just back waits for the device and is not lost", async () => {
   const { time, end, tab } = await browser();
   const { client, page } = await tab();
