@@ -62,8 +62,9 @@ def slept() -> DeviceClock:
 
 def test_a_stamp_from_before_a_sleep_is_not_dated_after_it() -> None:
     clock = slept()
-    assert clock.corrected_ms("b1", HOUR // 2, 0, 20 * HOUR) == 9 * HOUR + HOUR // 2
-    assert clock.corrected_ms("b1", HOUR, 0, 20 * HOUR) == 10 * HOUR
+    for wall_ms in (0, 19 * HOUR):
+        assert clock.corrected_ms("b1", HOUR // 2, wall_ms, 20 * HOUR) == 9 * HOUR + HOUR // 2
+        assert clock.corrected_ms("b1", HOUR, wall_ms, 20 * HOUR) == 10 * HOUR
     assert clock.corrected_ms("b1", 3 * HOUR + 5, 0, 21 * HOUR) == 20 * HOUR + 5
 
 
@@ -80,6 +81,14 @@ def test_between_two_connects_the_wall_stamp_says_whether_a_sleep_was_before_or_
 @pytest.mark.parametrize(("wall_ms", "at_ms"), [(0, 11 * HOUR), (900 * HOUR, 19 * HOUR)])
 def test_between_two_connects_no_wall_stamp_leads_out_of_what_both_allow(wall_ms: int, at_ms: int) -> None:
     assert slept().corrected_ms("b1", 2 * HOUR, wall_ms, 20 * HOUR) == at_ms
+
+
+def test_a_monotonic_clock_that_ran_ahead_keeps_stamps_within_both_offsets() -> None:
+    clock = DeviceClock()
+    clock.connect("b1", HOUR, 10 * HOUR, 10 * HOUR)
+    clock.connect("b1", 4 * HOUR, 12 * HOUR, 12 * HOUR)
+    for wall_ms, at_ms in ((0, 10 * HOUR), (10 * HOUR + 5, 10 * HOUR + 5), (90 * HOUR, 11 * HOUR)):
+        assert clock.corrected_ms("b1", 2 * HOUR, wall_ms, 12 * HOUR) == at_ms
 
 
 def test_without_a_sleep_a_clock_step_between_two_connects_changes_nothing() -> None:
