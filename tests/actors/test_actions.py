@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from actors import actions
 from actors.actions import RUNNING_MAX
 from actors.batch import (
     API_DEVICE,
@@ -102,6 +103,14 @@ async def test_a_place_that_is_chosen_is_the_head_and_durable(shard: Shard, ana:
     assert (acted.durable, acted.repeated) == (True, False)
     assert (stands.position_ms, stands.device, stands.device_kind) == (120_000, API_DEVICE, "api")
     assert (stands.device_name, stands.rule) == ("Kitchen page", "R2")
+
+
+async def test_the_commit_ends_the_wait_for_it(
+    shard: Shard, ana: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "DURABLE_WAIT_S", 600.0)
+    async with asyncio.timeout(30):
+        assert (await act(shard, ana, "chosen", position_ms=1_000)).durable
 
 
 async def test_r4_an_undo_brings_the_former_place_back(shard: Shard, ana: str) -> None:

@@ -94,6 +94,18 @@ def test_beats_are_no_news() -> None:
     assert len(heard(shard)) == 1
 
 
+def test_r1_a_peek_that_goes_on_is_one_hint() -> None:
+    """A look at a bookmark is not real for a minute: its beats are no news either."""
+    shard = Shard()
+    two(shard)
+    shard.now_ms += 60_000
+    opened, *rest = minute()
+    shard.run("g1", Apply(1, "ana", [entry(1, "opened", intent="bookmark", position_ms=0)]))
+    for said in rest[:4]:
+        shard.run("g1", Apply(1, "ana", [said]))
+    assert heard(shard) == [("P", "playing", 0)] and opened.entry.seq == 1
+
+
 def test_one_device_that_goes_over_to_another_item_stopped_the_first() -> None:
     shard = Shard()
     shard.residents.catalogue = shard.residents.catalogue | {"lec2": shard.residents.catalogue["lec1"]}
