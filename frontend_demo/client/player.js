@@ -672,7 +672,8 @@ export class Player extends Emitter {
     const { run } = this.#visit;
     if (!head || this.active) return;
     if (!this.#floating && run && !this.#mine(head) && this.#client.applied_seq >= run.entry.seq) this.#floating = true;
-    if (!this.#floating || head.playing) return;
+    // Who looks at a bookmark is not led away from it, also while it is paused: see `returnPlace`.
+    if (!this.#floating || head.playing || this.#visit.peeking) return;
     const place_ms = this.#handed();
     if (place_ms !== null && Math.abs(place_ms - this.position_ms) > SAMPLE_MS) this.#show(place_ms);
   }

@@ -431,3 +431,18 @@ test("a page frozen for a minute with the element moving on now and then claims 
   const [first, second] = end.entries.filter((each) => each.kind === "played");
   assert.ok(second.mono_ms - (second.to_ms - second.from_ms) - first.mono_ms >= 50_000, "the gap is in neither");
 });
+
+test("S24 a peek at rest stays where it is; the next play is handed the head again", async () => {
+  const { time, end, player } = await stage({ head: { rev: 9, position_ms: 500_000 }, intent: "bookmark", at_ms: 30_000 });
+  void player.play();
+  await time.pass(8_030);
+  player.pause();
+  await time.pass(100);
+  end.push("lec1", { rev: 9, position_ms: 500_000, as_of_ms: time.wall() });
+  await time.pass(500);
+  near(player.position_ms, 38_000, 300);
+  assert.equal(player.returnPlace.position_ms, 500_000);
+  void player.play();
+  await time.pass(1_000);
+  near(end.entries.findLast((each) => each.kind === "play").position_ms, 500_000);
+});
