@@ -65,6 +65,10 @@ class Owner:
         turn = self.residents.run(batch.gateway, batch.life, batch.operations, now_ms)
         self._perform(turn)
 
+    def edited(self, item: str, now_ms: int) -> None:
+        """The item has another current version."""
+        self._perform(self.residents.edited({item}, now_ms))
+
     def checkpoint(self) -> None:
         """Write whatever is dirty; when this returns it is durable. Raises `NotWritten`."""
         if self.session.dirty and not self._loop.run_until_complete(self._write()):

@@ -127,6 +127,12 @@ class Server:
         """Everything received from the student is durable when this returns."""
         self.owner(student).checkpoint()
 
+    def publish(self, item: str, version: str) -> None:
+        """That version is the current one from now on; whoever is connected hears of it (P14)."""
+        self.catalogue.publish(item, version)
+        for owner in self._owners.values():
+            owner.edited(item, self.now_ms)
+
     def crash(self, student: str) -> None:
         """The student's owner dies: what is only in memory is gone, and so are the connections."""
         self._owners.pop(student, None)

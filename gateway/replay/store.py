@@ -1,11 +1,12 @@
 """What is at rest in a replay: rows as JSON bytes, written by the rules of the checkpoint statement.
 
 The rules are those of persistence/sql/checkpoints.sql: nothing is written under an old epoch, a progress row
-is replaced only by one that holds more events, a watermark never goes back.
+is replaced only by one that holds more events, a watermark never goes back, a head change is written once.
 """
 
 import msgspec
 
+from persistence.changes import HeadChange
 from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
 from persistence.errors import Fenced
 from persistence.sessions import StoredSession
@@ -24,6 +25,7 @@ class Store:
         self._courses = courses
         self._progress: dict[str, bytes] = {}
         self._devices: dict[str, bytes] = {}
+        self.changes: dict[tuple[object, ...], HeadChange] = {}
 
     def take_over(self) -> int:
         """A new owner: the epoch under which it may write from now on."""
@@ -49,6 +51,9 @@ class Store:
             if old is None or row.folded > _progress.decode(old).folded:
                 self._progress[row.item] = _encode(row)
                 written += 1
+        for change in arrived.changes:
+            key = (change.student, change.item, change.rev, change.what, change.at)
+            self.changes.setdefault(key, change)
         for device in arrived.devices:
             known = self._devices.get(device.device)
             if known is None or device.durable_seq >= _device.decode(known).durable_seq:

@@ -142,7 +142,7 @@ class World:
                 if device.student == action.student:
                     device.dropped()
         else:
-            self.server.catalogue.publish(action.item, action.version)
+            self.server.publish(action.item, action.version)
             for name in self.devices:
                 self._edited.setdefault(name, set()).add(action.item)
 

@@ -6,6 +6,7 @@ A mutation breaks the product from outside, in this process only; the product ha
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.core import changes, contest, progress, visit
+from actors.core import contest, passes, progress, undoing, visit
 from actors.core.clock import DeviceClock
 from actors.core.contest import Decision
 from actors.core.epochs import Epochs
@@ -150,7 +151,7 @@ def _offer_everything(patch: Patch) -> None:
 
 
 def _no_undo(patch: Patch) -> None:
-    patch.setattr(changes, "latest_known", lambda *_: None)
+    patch.setattr(undoing, "latest_known", lambda *_: None)
 
 
 # R5, R6
@@ -211,7 +212,7 @@ def _no_latch(patch: Patch) -> None:
 
 
 def _no_next_pass(patch: Patch) -> None:
-    patch.setattr(Epochs, "open_pass", lambda *_: False)
+    patch.setattr(passes, "_openers", lambda *_: [])
 
 
 def _old_play_in_the_new_epoch(patch: Patch) -> None:
@@ -221,8 +222,9 @@ def _old_play_in_the_new_epoch(patch: Patch) -> None:
 
 
 def _half_is_done(patch: Patch) -> None:
-    for module in ("actors.core.epochs", "actors.core.item"):
-        patch.setattr(f"{module}.DONE_SHARE", 0.5)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("actors.core.") and hasattr(module, "DONE_SHARE"):
+            patch.setattr(module, "DONE_SHARE", 0.5)
 
 
 # R8
