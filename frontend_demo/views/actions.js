@@ -5,10 +5,10 @@ import { ask } from "./dialog.js";
 import { clock, length } from "./format.js";
 
 /**
- * @param {{player: any, toast: any, history: {toggle: () => void, button: HTMLElement}, undo: any}} of
+ * @param {{player: any, changes: import("./changes.js").Changes, history: {button: HTMLElement}, undo: any}} of
  * @returns {HTMLElement}
  */
-export function actions({ player, history, undo }) {
+export function actions({ player, changes, history, undo }) {
   const done = h("button", { class: "action", type: "button", "aria-pressed": "false", data: { testid: "mark-done" } }, icon("check"), h("span", {}, "Mark as done"));
   const back = h("button", { class: "action", type: "button", data: { testid: "undo" } }, icon("undo"), h("span", {}, "Undo"));
   const reset = h("button", { class: "action", type: "button", data: { testid: "reset" } }, icon("replay"), "Start afresh");
@@ -25,7 +25,7 @@ export function actions({ player, history, undo }) {
   done.addEventListener("click", () => player.mark(!player.head?.done));
   back.addEventListener("click", undo.act);
   reset.addEventListener("click", () => void startAfresh(player));
-  undo.changed(update);
+  changes.on("page", update);
   player.on("change", update);
   update();
   return element;

@@ -9,6 +9,9 @@ const DEADLINE_MS = 15_000;
 /** Renewed this long before the access token ends. */
 const EARLY_MS = 60_000;
 
+/** The times in the server's sentences are this screen's. */
+const ZONE = `zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC")}`;
+
 /** The server said no, or nothing: `status` 0 means that it could not be reached. */
 export class ApiError extends Error {
   name = "ApiError";
@@ -78,13 +81,13 @@ export class Api {
   /** Changes of an item's head, newest first: `{item, changes, next}`. */
   history(id, { before = null, limit = 20 } = {}) {
     const from = before === null ? "" : `&before=${before}`;
-    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/history?limit=${limit}${from}`);
+    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/history?${ZONE}&limit=${limit}${from}`);
   }
 
   /** Why the head of an item is where it is, or was at `at` (a UTC instant). */
   explain(id, at = null) {
-    const when = at === null ? "" : `?at=${encodeURIComponent(at)}`;
-    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/explain${when}`);
+    const when = at === null ? "" : `&at=${encodeURIComponent(at)}`;
+    return this.#signed("GET", `/v1/progress/${encodeURIComponent(id)}/explain?${ZONE}${when}`);
   }
 
   async #signed(method, path, body) {

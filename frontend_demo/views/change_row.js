@@ -14,7 +14,7 @@ export function changeRow(change, { changes, undo, player }) {
   const number = (made += 1);
   const body = h("div", { class: "why", id: `why-${number}`, hidden: true, data: { testid: "why" } });
   const why = h("button", { class: "change__why", type: "button", "aria-expanded": "false", "aria-controls": body.id, data: { testid: "why-toggle" } }, "Why?");
-  const back = h("button", { class: "change__why", type: "button", hidden: true, data: { testid: "history-undo" } }, undoWords(change));
+  const back = h("button", { class: "change__why", type: "button", hidden: true, data: { testid: "history-undo" } });
   const element = h(
     "li",
     { class: "change", data: { testid: "change", rule: change.rule, what: change.what } },
@@ -29,24 +29,30 @@ export function changeRow(change, { changes, undo, player }) {
     ),
   );
   let asked = false;
+  let is_newest = false;
   why.addEventListener("click", () => {
     const open = body.hidden;
     show(body, open);
     why.setAttribute("aria-expanded", String(open));
     if (open && !asked) {
       asked = true;
-      void explain(body, changes, change).catch(() => (asked = false));
+      void explain(body, changes, is_newest ? null : change.at).catch(() => (asked = false));
     }
   });
   back.addEventListener("click", () => undo.act());
-  const newest = (is) => show(back, is && (player.head?.rev ?? 0) > 0);
+  const newest = (is) => {
+    is_newest = is;
+    say(back, undoWords(change, player.head));
+    show(back, is && (player.head?.rev ?? 0) > 0);
+  };
   return { element, newest };
 }
 
-async function explain(body, changes, change) {
+/** The newest is explained as of now: only of now the server knows what was seen and what is on offer. */
+async function explain(body, changes, at) {
   say(body, "Looking …");
   try {
-    body.replaceChildren(whyView(await changes.explain(change.at), kindOf));
+    body.replaceChildren(whyView(await changes.explain(at), kindOf));
   } catch (error) {
     say(body, error.status === 0 ? "The server cannot be reached now." : "The reason cannot be read now.");
     throw error;

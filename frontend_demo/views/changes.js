@@ -1,27 +1,47 @@
-/** Owns what the server's history of an item's head says, asked for no more often than it can have changed. */
+/** Owns what the server's history of an item's head says, asked again when a head tells that it may have grown. */
+
+import { Emitter } from "../client/emitter.js";
 
 const PAGE = 20;
 
-/** Answers younger than this are not asked for again. */
-const FRESH_MS = 500;
+/** A head this much further than its play explains has been moved (rules.md, jump tolerance). */
+const JUMP_MS = 15_000;
 
-export class Changes {
+/** The history is at rest: a change is in it a second after a pause or a seek, 31 s after a beat (P26). */
+const LOOKS_MS = [900, 3_000, 31_000];
+
+/**
+ * Events: `page` {changes, next}: the newest page was read; `problem` {error}: it could not be read;
+ * `moved` {head}: a head came that its play alone does not explain.
+ */
+export class Changes extends Emitter {
+  newest = null;
   #api;
   #item;
-  #asked = null;
-  #asked_mono = -Infinity;
+  #head;
+  #timer = null;
+  #off;
 
-  constructor(api, item) {
+  /** @param {{on: (name: string, listener: (detail: any) => void) => () => void}} client  tells of heads */
+  constructor(api, item, client, head) {
+    super();
     this.#api = api;
     this.#item = item;
+    this.#head = head;
+    this.#off = client.on("head", ({ head, fresh }) => fresh && head.item === item && this.#heard(head));
+    if (head) this.#lookSoon(head.rev, LOOKS_MS.slice(0, 1));
   }
 
-  /** The newest page: `{changes, next}`. */
-  page() {
-    if (performance.now() - this.#asked_mono < FRESH_MS) return this.#asked;
-    this.#asked_mono = performance.now();
-    this.#asked = this.#api.history(this.#item, { limit: PAGE });
-    return this.#asked;
+  /** Reads the newest page, for whoever listens. */
+  async look() {
+    try {
+      const page = await this.#api.history(this.#item, { limit: PAGE });
+      this.newest = page.changes[0] ?? null;
+      this.emit("page", page);
+    } catch (error) {
+      this.emit("problem", { error });
+    }
+    return this.newest;
   }
 
   /** The page after `before`. */
@@ -29,14 +49,38 @@ export class Changes {
     return this.#api.history(this.#item, { before, limit: PAGE });
   }
 
-  /** The newest change, or null if there is none. */
-  async latest() {
-    const { changes } = await this.page();
-    return changes[0] ?? null;
-  }
-
   /** Why the head is where it is, or was at `at`, a UTC instant. */
   explain(at) {
     return this.#api.explain(this.#item, at);
   }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#off();
+    this.silence();
+  }
+
+  #heard(head) {
+    const before = this.#head;
+    this.#head = head;
+    if (before && !isMoved(before, head)) return;
+    if (before) this.emit("moved", { head });
+    this.#lookSoon(head.rev, LOOKS_MS);
+  }
+
+  #lookSoon(rev, [first_ms, ...later_ms]) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(async () => {
+      const newest = await this.look();
+      if (later_ms.length && !(newest?.rev >= rev)) this.#lookSoon(rev, later_ms);
+    }, first_ms);
+  }
+}
+
+/** Whether the item is elsewhere, on another device, done, or begun afresh: more than its play explains. */
+function isMoved(before, head) {
+  if (before.done !== head.done || before.epoch !== head.epoch || before.device !== head.device) return true;
+  const played_ms = before.playing ? Math.max(0, head.as_of_ms - before.as_of_ms) * before.rate : 0;
+  const moved_ms = head.position_ms - before.position_ms;
+  return moved_ms < -JUMP_MS || moved_ms > played_ms + JUMP_MS;
 }

@@ -8,17 +8,17 @@ import { historyPanel } from "./history.js";
 /**
  * @param {string} namespace  of the device whose sign-in asks
  * @param {(kind: string) => void} tell  to that device's frame
- * @returns {{element: HTMLElement, button: HTMLElement, hear: (head: object | null) => void, item: string}}
+ * @returns {{element: HTMLElement, button: HTMLElement, hear: (head: object) => void, item: string, close: () => void}}
  */
 export function demoHistory(item, namespace, tell) {
   const heads = new Emitter();
   const player = { item, head: null };
-  const undo = { act: () => tell("undo") };
-  const panel = historyPanel({ player, client: heads, changes: new Changes(new Api(namespace), item), item: { id: item }, undo });
+  const changes = new Changes(new Api(namespace), item, heads, null);
+  const panel = historyPanel({ player, changes, undo: { act: () => tell("undo") } });
   const hear = (head) => {
-    const fresh = head !== null && head.rev !== player.head?.rev;
+    const fresh = head.rev !== player.head?.rev;
     player.head = head;
     if (fresh) heads.emit("head", { head, fresh });
   };
-  return { ...panel, hear, item };
+  return { ...panel, hear, item, close: () => changes.close() };
 }

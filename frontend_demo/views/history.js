@@ -4,14 +4,11 @@ import { h, icon, say, show } from "./element.js";
 import { changeRow } from "./change_row.js";
 import { lectureMap } from "./lecture_map.js";
 
-/** After a head that may be a change the panel asks again, so late. */
-const SETTLE_MS = 900;
-
 /**
- * @param {{player: any, client: any, changes: import("./changes.js").Changes, item: object, undo: any}} of
- * @returns {{element: HTMLElement, button: HTMLElement, close: () => void}}
+ * @param {{player: any, changes: import("./changes.js").Changes, undo: {act: () => void}}} of
+ * @returns {{element: HTMLElement, button: HTMLElement}}
  */
-export function historyPanel({ player, client, changes, item, undo }) {
+export function historyPanel({ player, changes, undo }) {
   const list = h("ol", { class: "changes", data: { testid: "history-list" } });
   const picture = h("div", { class: "history__map" });
   const note = h("p", { class: "history__note", role: "status" });
@@ -19,17 +16,17 @@ export function historyPanel({ player, client, changes, item, undo }) {
   const title = h("h2", { id: "history-title", tabindex: "-1" }, "History");
   const element = h("section", { class: "history", id: "history", "aria-labelledby": "history-title", hidden: true, data: { testid: "history" } }, title, picture, note, list, more);
   const button = h("button", { class: "action", type: "button", "aria-expanded": "false", "aria-controls": "history", data: { testid: "history-toggle" } }, icon("history"), h("span", {}, "History"));
-  const panel = new Panel({ player, client, changes, item, undo }, { element, list, picture, note, more });
+  const panel = new Panel({ player, changes, undo }, { element, list, picture, note, more });
   button.addEventListener("click", () => {
     const open = element.hidden;
     show(element, open);
     button.setAttribute("aria-expanded", String(open));
-    if (!open) return panel.rest();
+    if (!open) return;
     panel.open();
     element.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
   more.addEventListener("click", () => void panel.showMore());
-  return { element, button, close: () => panel.close() };
+  return { element, button };
 }
 
 class Panel {
@@ -37,51 +34,39 @@ class Panel {
   #parts;
   #rows = new Map();
   #next = null;
-  #timer = null;
-  #off;
 
   constructor(of, parts) {
     this.#of = of;
     this.#parts = parts;
-    this.#off = of.client.on("head", ({ head, fresh }) => fresh && head.item === of.item.id && this.#soon());
+    of.changes.on("page", (page) => this.#isOpen && this.#show(page));
+    of.changes.on("problem", ({ error }) => this.#isOpen && this.#regret(error));
   }
 
   open() {
     say(this.#parts.note, "Looking …");
-    void this.#look();
+    void this.#of.changes.look();
   }
 
-  rest() {
-    clearTimeout(this.#timer);
+  get #isOpen() {
+    return !this.#parts.element.hidden;
   }
 
-  close() {
-    this.rest();
-    this.#off();
+  #show({ changes, next }) {
+    const first_page = this.#rows.size <= changes.length;
+    this.#add(changes, { newest: true });
+    if (first_page) this.#turnTo(next);
+    say(this.#parts.note, changes.length ? "" : "Nothing has moved the playhead of this lecture yet.");
+    void this.#draw();
   }
 
-  #soon() {
-    if (this.#parts.element.hidden) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), SETTLE_MS);
-  }
-
-  async #look() {
-    try {
-      const { changes, next } = await this.#of.changes.page();
-      this.#show(changes, { newest: true });
-      if (this.#next === null && this.#rows.size <= changes.length) this.#turnTo(next);
-      say(this.#parts.note, changes.length ? "" : "Nothing has moved the playhead of this lecture yet.");
-      void this.#draw();
-    } catch (error) {
-      say(this.#parts.note, error.status === 0 ? "The history is on the server, which cannot be reached now." : "The history cannot be read now.");
-    }
+  #regret({ status }) {
+    say(this.#parts.note, status === 0 ? "The history is on the server, which cannot be reached now." : "The history cannot be read now.");
   }
 
   async showMore() {
     try {
       const { changes, next } = await this.#of.changes.earlier(this.#next);
-      this.#show(changes, { newest: false });
+      this.#add(changes, { newest: false });
       this.#turnTo(next);
     } catch {
       say(this.#parts.note, "Earlier changes cannot be read now.");
@@ -94,7 +79,7 @@ class Panel {
   }
 
   /** Rows that are there stay, with what is open in them. */
-  #show(changes, { newest }) {
+  #add(changes, { newest }) {
     const { list } = this.#parts;
     const fresh = changes.filter((change) => !this.#rows.has(keyOf(change)));
     const rows = fresh.map((change) => {

@@ -68,12 +68,12 @@ export function stage({ video, player, client, item, course, frame, api, next, s
 
 /** What stands under the picture: how safe the minutes are, what can be done, and how it came to this place. */
 function surroundings({ player, client, api, item, toast, signIn }) {
-  const changes = new Changes(api, item.id);
+  const changes = new Changes(api, item.id, client, player.head);
   const undo = undoing({ player, client, toast, changes });
-  const history = historyPanel({ player, client, changes, item, undo });
+  const history = historyPanel({ player, changes, undo });
   const line = stateLine(client, player, { signIn });
-  const close = () => [undo, history, line].forEach((part) => part.close());
-  return { line, actions: actions({ player, history, undo }), history: history.element, close };
+  const close = () => [changes, line].forEach((part) => part.close());
+  return { line, actions: actions({ player, changes, history, undo }), history: history.element, close };
 }
 
 function every(ms, act) {

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from tests.acceptance.system import System
 
-
 SEAM_MS = 250
 """Less than this between two spans is the player's own positioning: a frame or two, no hole for a student."""
 

@@ -20,6 +20,18 @@ SKEWED = """
 })()
 """
 HOUR_MS = 3_600_000
+NOTE_HINTS = """
+(() => {
+  window.hints = new Set();
+  const look = () => {
+    const hint = document.querySelector("[data-testid=nearby]");
+    if (hint && !hint.hidden) window.hints.add(hint.textContent);
+  };
+  const all = { subtree: true, attributes: true, childList: true, characterData: true };
+  new MutationObserver(look).observe(document.body, all);
+})()
+"""
+"""Keeps every hint that was shown, however briefly: a test need not look in time."""
 
 
 async def test_r4_the_other_position_is_offered_and_taken_on_both(
@@ -116,6 +128,17 @@ async def test_r1_looking_around_moves_nothing_and_leads_back(new_device: NewDev
     kept = await record(system, phone.student)
     assert abs(kept.position_ms - back_ms) <= 1_000
     assert kept.covers(90_000, 96_000), "what was seen in a peek is seen"
+
+
+async def test_p12_a_player_that_just_starts_is_hinted_before_the_head_says_so(
+    new_device: NewDevice,
+) -> None:
+    laptop, phone = await new_device("laptop"), await new_device("phone", width=390)
+    await phone.page.evaluate(NOTE_HINTS)
+    await laptop.press_play()
+    await phone.until("window.hints.has('Laptop is starting to play')")
+    await expect(phone.by("continue-here")).to_be_visible(timeout=SLOW_MS)
+    await expect(phone.by("nearby")).to_be_hidden(timeout=SOON_MS)
 
 
 async def test_r10_on_a_phone_the_card_covers_no_lecture(new_device: NewDevice) -> None:
