@@ -25,6 +25,9 @@ SHOWN = 8
 
 PAGE_MAX = 100
 
+TOGETHER_MAX = 4
+"""Changes of one revision: at most one of each kind, `place`, `done`, `epoch` and `version`."""
+
 
 class BadMoment(PlayheadError):
     """A time or a zone that cannot be understood; the message says what to send."""
@@ -150,7 +153,7 @@ async def history(
     Changes of one revision stay together, so a page may be a little longer.
     """
     wanted = max(1, min(limit, PAGE_MAX))
-    found = await changes.of_item(postgres, student, item_id, before, wanted + 1)
+    found = await changes.of_item(postgres, student, item_id, before, wanted + TOGETHER_MAX)
     cut = wanted
     while 0 < cut < len(found) and found[cut].rev == found[cut - 1].rev:
         cut += 1

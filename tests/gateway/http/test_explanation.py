@@ -146,6 +146,18 @@ async def test_the_history_comes_page_by_page_and_nothing_is_missing(una: Studen
     assert pages == whole
 
 
+async def test_changes_of_one_revision_stay_on_one_page(una: Student) -> None:
+    await una.watch("television", 0, 0, 600)
+    await una.watch("phone", 10, 600, 3500, una.rev)
+    whole = (await una.asks("history"))["changes"]
+    together = [change for change in whole if change["rev"] == whole[0]["rev"]]
+    assert {change["what"] for change in together} == {"place", "done"}
+    page = await una.asks("history?limit=1")
+    assert page["changes"] == together and page["next"] == whole[0]["rev"]
+    rest = await una.asks(f"history?limit=50&before={page['next']}")
+    assert (together + rest["changes"], rest["next"]) == (whole, None)
+
+
 async def test_what_was_then_is_explained_by_what_had_happened_by_then(una: Student) -> None:
     await una.watch("phone", 0, 0, 600)
     await una.act("chosen", position_ms=120_000)
