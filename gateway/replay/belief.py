@@ -27,10 +27,10 @@ class Belief:
     row: ProgressRow | None
 
     @property
-    def place(self) -> tuple[Any, int]:
-        """The run that has the head, and where it stands."""
+    def place(self) -> tuple[Any, int, str]:
+        """The run that has the head, where it stands, and in which version."""
         run = self.row.merge["head"] if self.row else None
-        return (tuple(run) if run else None), self.head["position_ms"]
+        return (tuple(run) if run else None), self.head["position_ms"], self.head["version"]
 
     @property
     def wall_ms(self) -> int:

@@ -78,7 +78,7 @@ class Device:
         self._token: str | None = None
         self._visits = 0
         self._lives = 1
-        self._gap_from = 0
+        self._gap = False
         self._ids: list[str] = [name]
 
     @property
@@ -156,7 +156,7 @@ class Device:
 
     def dropped(self) -> None:
         """The connection is no more, whoever ended it."""
-        self.conn, self.up, self._gap_from = None, False, 0
+        self.conn, self.up, self._gap = None, False, False
         self.network.end()
         if self.student is not None:
             self.account().protocol.lost()
@@ -285,9 +285,7 @@ class Device:
         if message["type"] == "head":
             self._hear_head(account, message, before)
         elif message["type"] == "resync":
-            self._gap_from = message["from_seq"]
-        elif message["type"] == "applied" and message["seq"] >= self._gap_from:
-            self._gap_from = 0
+            self._gap = True
         elif message["type"] != "welcome":
             # After `welcome` nothing: the whole journal has gone up with `hello`.
             for answer in answers:
@@ -298,12 +296,14 @@ class Device:
 
     def fill_gap(self) -> bool:
         """Resend from a gap that what was under way has not filled; True if something was sent."""
-        from_seq, self._gap_from = self._gap_from, 0
-        if not from_seq or not self.online:
+        gap, self._gap = self._gap, False
+        if not gap or not self.online:
             return False
-        for entry in self._on_disk(self.account(), from_seq - 1):
-            self.network.live(entry)
-        return True
+        account = self.account()
+        entries = self._on_disk(account, account.protocol.applied_seq)
+        if entries:
+            self.network.resend(entries)
+        return bool(entries)
 
     def _hear_head(self, account: Account, head: Message, before: Message | None) -> None:
         item = head["item"]

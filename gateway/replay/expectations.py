@@ -50,7 +50,7 @@ class Judge:
         self._world = world
         self._trace: Trace = world.trace
         self.verdicts: list[Verdict] = []
-        self._places: dict[tuple[int, str, str], tuple[Any, int]] = {}
+        self._places: dict[tuple[int, str, str], tuple[Any, int, str]] = {}
         self._kept: dict[int, list[tuple[str, str]]] = {}
         self._told: dict[int, list[tuple[str, Expectation, Told]]] = {}
         self._done: set[str] = set()
@@ -148,9 +148,11 @@ class Judge:
         """The index since which the head is the same: the one that is said, or none."""
         since = expected.unchanged_since
         assert since is not UNSET and expected.item is not None
-        run, place_ms = self._places.get((since, expected.student, expected.item), (None, 0))
-        now_run, now_ms = belief.place
-        same = run == now_run and self._near(place_ms / 1000, now_ms / 1000)
+        run, place_ms, version = self._places[since, expected.student, expected.item]
+        now_run, now_ms, now_version = belief.place
+        # In another version the same place has another second.
+        stands = version != now_version or self._near(place_ms / 1000, now_ms / 1000)
+        same = run == now_run and stands
         return since if same else f"moved from {place_ms / 1000:g} to {now_ms / 1000:g} by {now_run}"
 
     def _course_next(self, expected: Expectation) -> str | None:

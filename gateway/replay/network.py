@@ -84,6 +84,11 @@ class Network:
         else:
             self._carry(entries, singly=self.silent)
 
+    def resend(self, entries: list[Entry]) -> None:
+        """What the server says is missing, in order; it waits where everything waits."""
+        if not self._holds:
+            self._carry(entries)
+
     def hears(self, message: Message, beats: Callable[[int], int]) -> bool:
         """Whether a message gets down. `beats(seq)` counts the play beats a watermark acknowledges anew."""
         kind = message["type"]

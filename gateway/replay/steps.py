@@ -13,7 +13,8 @@ BEAT_MS = 10_000
 
 PRESENT_FEW = 30
 PRESENT_RARELY_MS = 600_000
-"""Liveness beats of a long idle: all of the first five minutes, then one every ten."""
+"""Liveness beats of a long idle: all of the first five minutes, then one every ten, or often enough for a
+player to renew its media address."""
 
 BEAT, STOP, ACT = 0, 1, 2
 """Order at one instant: beats, then players that stop by themselves, then actions in listed order."""
@@ -39,6 +40,8 @@ class Step:
 def steps_of(trace: Trace) -> list[Step]:
     """All steps of a trace, in the order in which they happen."""
     found: list[Step] = []
+    lives_s = [item.url_ttl_s for item in trace.items.values() if item.url_ttl_s is not None]
+    rarely_ms = min([PRESENT_RARELY_MS, *(ms(life_s / 2) for life_s in lives_s)])
     for index, action in enumerate(trace.timeline):
         found.append(Step(action.at_ms, ACT, index))
         if isinstance(action, do.Play):
@@ -46,7 +49,7 @@ def steps_of(trace: Trace) -> list[Step]:
             if not _goes_on(trace, index, action):
                 found.append(Step(action.end_ms, STOP, index, "stop"))
         elif isinstance(action, do.Idle | do.Stall):
-            found += (Step(at_ms, BEAT, index, "present") for at_ms in _moments(action))
+            found += (Step(at_ms, BEAT, index, "present") for at_ms in _moments(action, rarely_ms))
     return sorted(found, key=lambda step: (step.at_ms, step.rank, step.index))
 
 
@@ -96,11 +99,11 @@ def _goes_on(trace: Trace, index: int, play: do.Play) -> bool:
     return False
 
 
-def _moments(action: do.Idle | do.Stall) -> Iterator[int]:
+def _moments(action: do.Idle | do.Stall, rarely_ms: int) -> Iterator[int]:
     """When a player that does not play says that it is alive."""
     at_ms, count = action.at_ms, 0
     while True:
-        at_ms += BEAT_MS if count < PRESENT_FEW else PRESENT_RARELY_MS
+        at_ms += BEAT_MS if count < PRESENT_FEW else max(rarely_ms, BEAT_MS)
         count += 1
         if at_ms >= action.end_ms:
             return

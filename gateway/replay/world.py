@@ -77,6 +77,7 @@ class World:
             return
         if step.what == "present":
             device.present(player)
+            self._media(device, player)
         elif step.what == "stop":
             self._stop(device, player)
         elif isinstance(action, do.Play):
