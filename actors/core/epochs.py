@@ -148,7 +148,7 @@ class Epochs:
             viewing = self.pass_of(run, epoch)
             viewing.coverage.add(part.from_ms, part.to_ms)
             full = viewing.coverage.length() >= DONE_SHARE * duration_ms
-            if full or len(epoch.passes) > 1 or viewing.completion is not None:
+            if (full or not _opens_out(part, epoch, viewing)) and not _plays_out(run, part, epoch, runs):
                 latched = self.arrange(epoch, runs, duration_ms, now) or latched
         if len(run.log) > LOG_MAX:
             self._forget_first(run)
@@ -286,3 +286,25 @@ def _precedes(turn: Turn, by: Run, other: Turn | None) -> bool:
     if other is None or by.knows_of(other.mark):
         return False
     return (turn.at_ms, turn.mark[:2]) < (other.at_ms, other.mark[:2])
+
+
+def _opens_out(part: Stretch, epoch: Epoch, viewing: Pass) -> bool:
+    """Whether it is the last pass and not complete, and no play from now on tells of those before it."""
+    *former, last = epoch.passes
+    if viewing is not last or last.completion is not None:
+        return False
+    return all(gone.filled is not None and gone.filled.at_ms <= part.start_ms for gone in former)
+
+
+def _plays_out(run: Run, part: Stretch, epoch: Epoch, runs: Collection[Run]) -> bool:
+    """Whether the run only goes on in the pass it has completed: nothing else can come of that, cheaply told.
+
+    It began before the pass was full, no other real run has done anything since, and its play is no older.
+    """
+    viewing = epoch.passes[-1]
+    filled = viewing.filled
+    if filled is None or viewing.ticks or part.start_ms < filled.at_ms or run.base_rev >= filled.mark.rev:
+        return False
+    if run.device != filled.mark.device or run.seq > filled.mark.seq or run.viewing != len(epoch.passes):
+        return False
+    return all(other is run or other.last_rev < filled.mark.rev for other in runs)
