@@ -60,8 +60,8 @@ function act(client, help, signIn) {
   client.retryNow();
 }
 
-/** The same in one word and one sentence, for a page that shows several devices. */
+/** The same in a word or two, for a page that shows several devices. */
 export function savedness(client, player) {
   const facts = safety(client, player);
-  return { state: facts.state, text: savedWords(facts) };
+  return { state: facts.state, text: savedWords(facts).split(",")[0] };
 }
