@@ -42,6 +42,16 @@ async def ask(
         return answer.status, await answer.json()
 
 
+async def ask_until_durable(system: System, viewer: Viewer, action: str, key: str, **body: Any) -> Any:
+    """The same action with the same key until it is committed, as a careful page does it."""
+    async with asyncio.timeout(60):
+        while True:
+            status, answer = await ask(system, viewer, action, key=key, **body)
+            assert status == 200, answer
+            if answer["durable"]:
+                return answer
+
+
 def shown(viewer: Viewer) -> Any:
     """The head as this device has it."""
     return viewer.device.heads[viewer.item]
@@ -114,15 +124,16 @@ async def test_an_action_on_a_page_reaches_every_device_at_once_and_is_durable(s
     await phone.watch(10 * MINUTE_MS)
     await phone.pause()
     await television.sees(10 * MINUTE_MS)
-    status, chosen = await ask(
+    chosen = await ask_until_durable(
         system,
         phone,
         "choose",
+        "chosen",
         position_ms=3 * MINUTE_MS,
         base_rev=shown(phone)["rev"],
         device_name="Profile",
     )
-    assert (status, chosen["durable"], chosen["head"]["position_ms"]) == (200, True, 3 * MINUTE_MS)
+    assert chosen["head"]["position_ms"] == 3 * MINUTE_MS
     for viewer in (phone, television):
         await viewer.sees(3 * MINUTE_MS)
         assert (shown(viewer)["rev"], shown(viewer)["device_name"]) == (chosen["head"]["rev"], "Profile")
@@ -152,8 +163,7 @@ async def test_f3_an_action_survives_the_death_of_its_shard_and_happens_once(sys
     await phone.watch(10 * MINUTE_MS)
     await phone.pause()
     await phone.device.until_durable()
-    _, chosen = await ask(system, phone, "choose", position_ms=MINUTE_MS, key="first")
-    assert chosen["durable"]
+    await ask_until_durable(system, phone, "choose", "first", position_ms=MINUTE_MS)
     await system.kill(await system.shard_of(phone.device.journal.student))
     status, reset = await ask(system, phone, "reset", key="second")
     assert (status, reset["head"]["epoch"]) == (200, 2)
