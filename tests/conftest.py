@@ -21,6 +21,12 @@ ray_environment.prepare(Path(_token_folder.name) / "ray.token", loopback=True)
 pytest_plugins = ["tests.left_out", "tests.acceptance.fixtures"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many histories the rules are tried on, or which one again."""
+    parser.addoption("--seeds", type=int, default=10_000, help="histories made from the seeds 0 to N - 1")
+    parser.addoption("--seed", type=int, default=None, help="only the history of this seed")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:
     """Postgres, Valkey and the object store, once for the whole run."""
