@@ -8,6 +8,7 @@ and marks are rows of values in the order of their fields, which keeps a checkpo
 from operator import attrgetter
 from typing import Any
 
+from actors.core import earlier
 from actors.core.changes import Change
 from actors.core.clock import Awake
 from actors.core.epochs import Epoch, Epochs, TakenBack, Turn
@@ -51,6 +52,7 @@ _visit_values = attrgetter(*VISIT_FIELDS)
 def merge_state(progress: Progress) -> Json:
     """What the rules need of an item besides its typed columns."""
     return {
+        "shape": earlier.SHAPE,
         "runs": [[*_run_values(run), list(run.log)] for run in progress.runs.values()],
         "head": progress.head_key,
         "loser": progress.loser_key,
@@ -58,13 +60,14 @@ def merge_state(progress: Progress) -> Json:
         "taken_back": progress.epochs.taken_back,
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
-        "uncredited_ms": progress.uncredited_ms,
-        "quiz": _attempt_state(progress.quiz) if progress.quiz else None,
+        **({"uncredited_ms": progress.uncredited_ms} if progress.uncredited_ms else {}),
+        **({"quiz": _attempt_state(progress.quiz)} if progress.quiz else {}),
     }
 
 
 def restore_merge(progress: Progress, state: Json) -> None:
     """Put what `merge_state` gave, or JSON made of it, back into a progress made from its columns."""
+    state = earlier.merge_now(state)
     runs = [_run_from(values) for values in state["runs"]]
     progress.runs = {run.key: run for run in runs}
     progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
@@ -88,6 +91,7 @@ def visits_state(device: Device) -> Json:
     """A device's open visits, and what is known of its name and clocks."""
     clock = device.clock
     return {
+        "shape": earlier.SHAPE,
         "kind": device.kind,
         "name": device.name,
         "action_ms": device.action_ms,
@@ -99,6 +103,7 @@ def visits_state(device: Device) -> Json:
 
 def restore_visits(device: Device, state: Json) -> None:
     """Put what `visits_state` gave, or JSON made of it, back."""
+    state = earlier.visits_now(state)
     device.kind, device.name, device.action_ms = state["kind"], state["name"], state["action_ms"]
     clock = device.clock
     clock.wall_offset_ms, clock.last_contact_ms, clock.wrong = state["clock"]
@@ -129,7 +134,7 @@ def _pass_state(viewing: Pass) -> Json:
         "filled": viewing.filled,
         "ticks": viewing.ticks,
         "let_go": {device: list(spans) for device, spans in viewing.let_go.items()},
-        "settled": viewing.settled,
+        **({"settled": True} if viewing.settled else {}),
     }
 
 
