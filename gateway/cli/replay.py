@@ -71,7 +71,10 @@ def _one(running: Replay, path: Path, modes: tuple[Mode, ...], report: Report) -
     except BadTrace as error:
         report.refuse(error)
     else:
-        report.add(path, [running.run(trace, mode) for mode in modes])
+        try:
+            report.add(path, [running.run(trace, mode) for mode in modes])
+        except Exception as error:  # noqa: BLE001 - one file that breaks the server must not hide the others
+            report.broke(path, error)
 
 
 def _policies(options: argparse.Namespace) -> int:

@@ -112,6 +112,8 @@ class Judge:
                 name = f"expect[{index}].told[{number}]"
                 if name not in self._done:
                     self._settle(name, self._told_verdicts(name, expected, told))
+        for defect in self._world.server.defects:
+            self.verdicts.append(Verdict("server", "defect", None, defect, ok=False))
         for handed in self._world.handed:
             if not self._near(handed.said_ms / 1000, handed.got_ms / 1000):
                 where = f"timeline[{handed.index}]"

@@ -44,6 +44,14 @@ class Report:
             for verdict in outcome.verdicts if self.verbose else outcome.missed:
                 self._print(f"      {outcome.mode}: {line(verdict)}")
 
+    def broke(self, path: Path, error: Exception) -> None:
+        """The server, or the replay itself, failed on a file: everything in it counts as one miss."""
+        self.missed += 1
+        self.wrong += 1
+        said = f"{type(error).__name__}: {error}"
+        self.files.append({"file": str(path), "broke": said})
+        self._print(f"{path}: broke the replay: {said}")
+
     def refuse(self, error: BadTrace) -> None:
         """A file that is not of the format."""
         self.refused += 1

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,6 @@ class Connection:
     device: str = ""
     attach: Attach | None = None
     welcomed: bool = False
-    strikes: list[Refusal] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,10 @@ class Answered:
 
 
 class Server:
-    """`now_ms` is the trace's time, set by the runner. What goes down waits in `waiting` to be carried."""
+    """`now_ms` is the trace's time, set by the runner. What goes down waits in `waiting` to be carried.
+
+    `defects` are answers that no scenario can want: an entry that broke the server, a frame it cannot read.
+    """
 
     def __init__(self, catalogue: Catalogue, keys: Keys, loop: InstantLoop, durable_at_once: bool) -> None:
         self.catalogue = catalogue
@@ -81,6 +83,7 @@ class Server:
         self.durable_at_once = durable_at_once
         self.waiting: deque[tuple[int, bytes | Closed]] = deque()
         self.answers: list[Answered] = []
+        self.defects: list[str] = []
         self.issuer = TokenIssuer(keys.signing, self._now_s)
         self.verifier = TokenVerifier(keys.jwks, self._now_s)
         self._loop = loop
@@ -155,7 +158,7 @@ class Server:
         try:
             message = connection.codec.read(data)
         except Refusal as refusal:
-            connection.strikes.append(refusal)
+            self.defects.append(f"a frame of {connection.device} was refused: {refusal}")
             problem = messages.Problem(refusal.code, str(refusal), refusal.field, 2)
             self._say(conn, problem)
             return
@@ -229,6 +232,8 @@ class Server:
             if to == conn and isinstance(frame, bytes) and b"rejected" in frame:
                 said = read(connection.codec, frame)
                 if said["type"] == "rejected":
+                    if said["code"] == "internal":
+                        self.defects.append(f"entry {said['seq']} of {connection.device}: {said['message']}")
                     malformed = said["code"] == "malformed"
                     found[said["seq"]] = "malformed" if malformed else "quarantined"
         return found

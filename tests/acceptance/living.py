@@ -48,6 +48,7 @@ class LivedServer:
         self.trace = trace
         self.waiting: deque[Any] = deque()
         self.answers: list[Any] = []
+        self.defects: list[str] = []
         self.students: dict[str, str] = {}
         self.items: dict[str, str] = {}
         self._loop = loop
