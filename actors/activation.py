@@ -30,6 +30,9 @@ ROUNDS = 3
 DOUBT_MS = 2_000
 """Knowledge older than this is read again before an entry is refused for good because of it."""
 
+UNREADABLE_MAX = 10_000
+"""Students whose rows could not be read are counted up to so many, for operators."""
+
 ABSENT_MAX = 10_000
 """Ids that name no item are remembered up to so many: clients choose them."""
 
@@ -61,6 +64,7 @@ class Activation:
         self._ttl_ms = round(catalogue_ttl_s * 1000)
         self._now_ms = now_ms
         self._edited = edited
+        self.unreadable: dict[str, None] = {}
         self._known_ms: dict[str, int] = {}
         self._absent_ms: dict[str, int] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
@@ -175,7 +179,11 @@ class Activation:
             except Exception:
                 # One whose rows cannot be read must not keep out those who were loaded with them (F28).
                 log.exception("session_unreadable", student=student)
+                self.unreadable[student] = None
+                while len(self.unreadable) > UNREADABLE_MAX:
+                    del self.unreadable[next(iter(self.unreadable))]
             else:
+                self.unreadable.pop(student, None)
                 self._residents.admit(session, self._now_ms())
 
     async def _learn(self, ids: list[str]) -> None:

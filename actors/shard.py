@@ -160,6 +160,7 @@ class Shard:
             "rows": checkpointer.rows if checkpointer else 0,
             "failures": checkpointer.failures if checkpointer else 0,
             "quarantined": checkpointer.quarantined if checkpointer else 0,
+            "unreadable": len(self._activation.unreadable) if self._activation else 0,
         }
 
     async def meet(self, gateways: list[str]) -> None:

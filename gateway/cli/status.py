@@ -52,6 +52,8 @@ def problems(stats: dict[str, Any]) -> list[str]:
             wrong.append(f"{name} has not written for {actor['durable_lag_s']:.0f} s: is Postgres well?")
         if actor.get("quarantined"):
             wrong.append(f"{name} has put {actor['quarantined']} students aside: see its log")
+        if actor.get("unreadable"):
+            wrong.append(f"{name} cannot read the rows of {actor['unreadable']} students: see its log")
     return wrong
 
 

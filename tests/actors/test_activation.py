@@ -170,3 +170,17 @@ async def test_r9_another_current_version_is_told_once(world: World) -> None:
         while world.catalogue["edited"].version != "v2":  # noqa: ASYNC110 - it is read again behind the batch
             await asyncio.sleep(0.01)
     assert world.edited == [{"edited"}]
+
+
+async def test_f28_rows_that_cannot_be_read_are_counted_until_they_can(world: World) -> None:
+    await students.put(world.postgres, [students.Student("eve", "Eve")])
+    broken = "INSERT INTO device_watermark VALUES ('eve', 'phone', 1, '{\"shape\": 2}', now())"
+    await world.postgres.execute(broken)
+    pull = PullHeads(1, "eve", ["none"])
+    await world.activation.prepare([pull])
+    assert "eve" not in world.residents.students
+    assert list(world.activation.unreadable) == ["eve"]
+    await world.postgres.execute("DELETE FROM device_watermark WHERE student = 'eve'")
+    await world.activation.prepare([pull])
+    assert "eve" in world.residents.students
+    assert list(world.activation.unreadable) == []

@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from actors.at_rest import session_from
 from actors.checkpointer import Checkpointer
-from actors.core.passes import Completion
 from actors.core.events import Event
 from actors.core.item import Item
+from actors.core.passes import Completion
 from actors.core.placement import slot_of
 from actors.core.run import Mark
 from actors.core.session import Session
