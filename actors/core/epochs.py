@@ -188,12 +188,17 @@ class Epochs:
         epoch = self.of(run, run.action_ms)
         viewing = epoch.passes[epoch.viewing_of(run) - 1]
         known = self._knows_complete(run, viewing, epoch, runs, duration_ms)
-        tick = Completion(run.action_ms, Mark(run.device, run.seq, rev), marked=True)
+        tick = Completion(run.action_ms, Mark(run.device, run.seq, rev, run.action_ms), marked=True)
         viewing.ticks = sorted([*viewing.ticks, tick])[:TICKS_MAX]
         return None if known else tick
 
     def may_take_back(self, run: Run, runs: Collection[Run], duration_ms: int) -> bool:
-        """Whether its device knew the item to be done: what it did not know it does not take back (R7)."""
+        """Whether its device knew the item to be done: what it did not know it does not take back (R7).
+
+        Of one whose knowledge died with an owner it is believed: what it knew may be told anew after it.
+        """
+        if run.lost_rev:
+            return True
         known = [epoch for epoch in self.kept if epoch.turn is None or run.comes_after(epoch.turn.mark)]
         here = self.kept[self.kept.index(known[-1]) if known else 0 :]
         return any(
@@ -214,7 +219,7 @@ class Epochs:
 
     def turn(self, by: Run, keeps: bool, rev: int, runs: Collection[Run], duration_ms: int) -> None:
         """Open the epoch of a turn. What was played after it moves there, however late it is heard."""
-        turn = Turn(by.action_ms, Mark(by.device, by.seq, rev), keeps)
+        turn = Turn(by.action_ms, Mark(by.device, by.seq, rev, by.action_ms), keeps)
         place = len(self.kept)
         while place and _precedes(turn, by, self.kept[place - 1].turn):
             place -= 1
@@ -235,7 +240,7 @@ class Epochs:
 
     def take_back(self, mark: Mark, by: Run, rev: int, runs: Collection[Run], duration_ms: int) -> None:
         """Undo the turn or the tick made there (R4); nothing if another undo has."""
-        now = Mark(by.device, by.seq, rev)
+        now = Mark(by.device, by.seq, rev, by.action_ms)
         for place in range(1, len(self.kept)):
             turn = self.kept[place].turn
             if turn is not None and turn.mark == mark:

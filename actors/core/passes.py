@@ -9,7 +9,7 @@ All of it is a function of the runs, of the ticks and of what each device knew, 
 - A pass is complete from the moment at which it was full, or from an earlier tick.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ class Pass:
             return True
         if self.filled is None:
             return False
-        if run.base_rev >= self.filled.mark.rev:
+        if run.has_seen(self.filled.mark.rev, self.filled.mark.at_ms):
             return True
         alone = Intervals(self.let_go.get(run.device, ()))
         for own, parts in plays:
@@ -108,70 +108,90 @@ def arrange(
     `now` is what has just been heard, and the revision that tells what comes of it.
     """
     viewings: dict[Key, int] = {}
+    kept = {play.run.key for play in plays}
     left, latched, number = list(plays), False, 1
     while number <= len(passes):
-        viewing = passes[number - 1]
-        while True:
-            later = passes[number:]
-            here = [play for play in left if not any(p.begun_before(play.run) for p in later)]
-            latched = viewing.fill(here, enough_ms, now) or latched
-            openers = _openers(viewing, here, enough_ms) + _settled_openers(later, here)
-            if not _open_next(passes, number, openers, plays, now):
-                break
-        stay = [play for play in here if play.run not in openers]
-        viewing.coverage = viewing.gone()
-        for play in stay:
-            viewings[play.run.key] = number
-            _unite(viewing.coverage, play.parts)
+        viewing, later = passes[number - 1], passes[number:]
+        if viewing.completion is None:
+            _reopen(passes, number, _settled_openers(later, left), kept, now)
+        here = [play for play in left if not any(other.begun_before(play.run) for other in later)]
+        latched = viewing.fill(here, enough_ms, now) or latched
+        openers = _openers(viewing, later, left, enough_ms) + _settled_openers(later, left)
+        _reopen(passes, number, openers, kept, now)
+        later, viewing.coverage = passes[number:], viewing.gone()
+        for run, parts in left:
+            if run not in openers and not any(other.begun_before(run) for other in later):
+                viewings[run.key] = number
+                _unite(viewing.coverage, parts)
         left = [play for play in left if play.run.key not in viewings]
         number += 1
     return viewings, latched
 
 
-def _openers(viewing: Pass, here: Sequence[Play], enough_ms: float) -> list[Run]:
-    """The runs that knew the pass to be complete and have replayed enough of it to open the next one."""
+def _openers(viewing: Pass, later: Sequence[Pass], left: Sequence[Play], enough_ms: float) -> list[Run]:
+    """The runs that knew the pass to be complete and have replayed enough of it to open the next one.
+
+    What counts as replayed is what those covered who did not know it.
+    """
     if viewing.completion is None:
         return []
-    knowing = [play for play in here if play.run.real and viewing.known_complete(play.run, here, enough_ms)]
+    knowing = [
+        play
+        for play in left
+        if viewing.known_complete(play.run, left, enough_ms)
+        or any(other.begun_before(play.run) for other in later)
+    ]
     if not knowing:
         return []
     former = viewing.gone()
-    for play in here:
+    for play in left:
         if play not in knowing:
             _unite(former, play.parts)
     return [
         run
         for run, parts in knowing
-        if run.replayed_ms + sum(former.overlap(part.from_ms, part.to_ms) for part in parts) > JUMP_MS
+        if run.real
+        and run.replayed_ms + sum(former.overlap(part.from_ms, part.to_ms) for part in parts) > JUMP_MS
     ]
 
 
-def _settled_openers(later: Sequence[Pass], here: Sequence[Play]) -> list[Run]:
+def _settled_openers(later: Sequence[Pass], left: Sequence[Play]) -> list[Run]:
     """The runs that opened the next pass before the content was edited."""
     if not later or not later[0].settled:
         return []
-    return [run for run, _ in here if (mark := later[0].opened.get(run.device)) and mark.seq == run.seq]
+    return [run for run, _ in left if (mark := later[0].opened.get(run.device)) and mark.seq == run.seq]
 
 
-def _open_next(
-    passes: list[Pass], number: int, openers: Sequence[Run], plays: Sequence[Play], now: Mark
-) -> bool:
-    """Write down by which runs the pass after this one is opened; True if that has changed."""
-    known = {play.run.key for play in plays}
+def _reopen(
+    passes: list[Pass], number: int, openers: Sequence[Run], kept: Collection[Key], now: Mark
+) -> None:
+    """Write down by which runs the pass after this one is opened; what nobody opens is one with this one."""
     former = passes[number].opened if number < len(passes) else {}
-    opened = {device: mark for device, mark in former.items() if (device, mark.seq) not in known}
+    opened = {device: mark for device, mark in former.items() if (device, mark.seq) not in kept}
     for run in sorted(openers, key=lambda run: run.seq):
         mark = former.get(run.device)
-        same = mark is not None and mark.seq == run.seq
-        opened.setdefault(run.device, mark if mark and same else Mark(run.device, run.seq, now.rev))
-    if opened == former:
-        return False
-    if number == len(passes):
+        if mark is None or mark.seq != run.seq:
+            mark = now._replace(device=run.device, seq=run.seq)
+        opened.setdefault(run.device, mark)
+    if opened and number == len(passes):
         passes.append(Pass())
-    passes[number].opened = opened
-    if not opened:
-        del passes[number:]
-    return True
+    viewing, later = passes[number - 1], passes[number:]
+    if opened:
+        later[0].opened = opened
+        later[0].ticks += [tick for tick in viewing.ticks if _ticked_after(tick, opened)]
+        viewing.ticks = [tick for tick in viewing.ticks if not _ticked_after(tick, opened)]
+        return
+    for gone in later:
+        viewing.ticks += gone.ticks
+        for device, spans in gone.let_go.items():
+            viewing.let_go.setdefault(device, Intervals()).unite(spans)
+    del passes[number:]
+
+
+def _ticked_after(tick: Completion, opened: Mapping[str, Mark]) -> bool:
+    """Whether the device that ticked had opened the next pass itself before."""
+    mark = opened.get(tick.mark.device)
+    return mark is not None and tick.mark.seq > mark.seq
 
 
 def _filled_at(gone: Intervals, parts: Sequence[Stretch], enough_ms: float) -> int | None:

@@ -1,6 +1,7 @@
 """One student's progress in one item: the head, coverage, passes and epochs, folded event by event."""
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from actors.core import changes, contest, undoing
 from actors.core.changes import Change
@@ -28,6 +29,9 @@ WALL_GAP_MS = 250
 
 DECREES = frozenset({"reset", "marked", "undone"})
 """Kinds that may open or close an epoch, and so change who competes for the head."""
+
+LOST_MAX = 4
+"""Owners that died of which is remembered which revisions they took along."""
 
 QUARTER_MS = 900_000
 """Time is kept by quarters of an hour of UTC: every zone's calendar day is made of whole ones."""
@@ -75,6 +79,17 @@ class Fact:
     way: Way | None = None
 
 
+class Lost(NamedTuple):
+    """Revisions that an owner may have told and that died with it: after the one, before the other."""
+
+    after_rev: int
+    until_rev: int
+
+    def holds(self, rev: int) -> bool:
+        """Whether this is one of them."""
+        return self.after_rev < rev < self.until_rev
+
+
 @dataclass(slots=True)
 class Progress:
     """State of one (student, item). Positions in content ms of `version`, times in server ms.
@@ -83,7 +98,8 @@ class Progress:
     `loser` are keys of them, `rule` is the rule that decided. `content_ms` and `wall` are of all epochs,
     `quarters` is content by the quarter-hour (since 1970) in which it was played; `quiz` is the attempt, if
     the item is a quiz that was begun; `uncredited_ms` is content that was claimed faster than time
-    allows (R9, W19); `folded` counts what has changed the row at rest.
+    allows (R9, W19); `folded` counts what has changed the row at rest;
+    `lost` are revisions that died with their owners.
     """
 
     item: str
@@ -101,6 +117,7 @@ class Progress:
     quiz: Attempt | None = None
     uncredited_ms: int = 0
     folded: int = 0
+    lost: list[Lost] = field(default_factory=list)
 
     @property
     def head(self) -> Run | None:
@@ -164,6 +181,7 @@ class Progress:
     def fold(self, event: Event, when: When, visit: Visit, item: Item, device: str) -> bool:
         """Fold one event of a device; True if what devices see changed. Raises `Quarantined` (R9)."""
         event, rev, way = _within(event, item), max(self.rev + 1, when.rev_floor), None
+        self._take_over(when.rev_floor)
         if event.version != item.version:
             way = item.way_from(event.version)
             if event.position_ms is not None:
@@ -183,6 +201,11 @@ class Progress:
         if run is not None and event.kind not in QUIET:
             self._settle(run, fact)
         return before != self._visible()
+
+    def _take_over(self, rev_floor: int) -> None:
+        """Another owner: what the one before told after its latest write may be lost (R8)."""
+        if self.rev < rev_floor and (not self.lost or self.lost[-1].until_rev < rev_floor):
+            self.lost = [*self.lost, Lost(self.rev, rev_floor)][-LOST_MAX:]
 
     def _register(self, fact: Fact) -> bool:
         """An answer, or the attempt is handed in; the head of the item's content is not concerned."""
@@ -220,6 +243,7 @@ class Progress:
             session=event.session,
             kind=kind or AUTO,
             base_rev=event.base_rev,
+            lost_rev=next((lost.until_rev for lost in self.lost if lost.holds(event.base_rev)), 0),
             action_ms=fact.when.action_ms if kind == ADVANCE else at_ms,
             position_ms=self.position_ms if event.position_ms is None else event.position_ms,
             moved_ms=at_ms,
@@ -290,7 +314,7 @@ class Progress:
 
     def _cover(self, run: Run, part: Stretch, fact: Fact) -> None:
         """Count a stretch to its pass, which may latch by it, or open the next one (R7)."""
-        now = Mark(fact.device, fact.event.seq, fact.rev)
+        now = Mark(fact.device, fact.event.seq, fact.rev, fact.when.at_ms)
         if self.epochs.play(run, part, self.runs.values(), fact.item.duration_ms, now):
             self.rev = fact.rev
 
@@ -340,7 +364,7 @@ class Progress:
             return
         jumped = abs(former.position_ms - head.start_ms) > JUMP_MS
         if jumped or former.device != head.device:
-            by = Mark(head.device, head.seq, fact.rev)
+            by = Mark(head.device, head.seq, fact.rev, fact.when.at_ms)
             self._journal(Change(changes.PLACE, by, former.position_ms, self.rule, self.loser_key))
 
     def _stand_by_undone(self) -> None:
@@ -356,7 +380,7 @@ class Progress:
 
     def _turn(self, run: Run, fact: Fact) -> None:
         """Only a reset or an un-complete clears: epoch + 1 with empty coverage (R7)."""
-        by, keeps = Mark(run.device, run.seq, fact.rev), run.kind != "reset"
+        by, keeps = Mark(run.device, run.seq, fact.rev, run.action_ms), run.kind != "reset"
         self._journal(Change(changes.EPOCH, by, None if keeps else self.position_ms))
         self.epochs.turn(run, keeps, fact.rev, self.runs.values(), fact.item.duration_ms)
         self.rev = fact.rev

@@ -8,6 +8,9 @@ from actors.core.stretch import Stretch
 JUMP_MS = 15_000
 """Jump tolerance (rules.md, constants): places nearer than this are one place."""
 
+LOST_MS = 60_000
+"""What an owner loses when it dies is younger than this: it is written every 30 s (design 4.5)."""
+
 AUTO = "auto"
 """The kind of a run that no user action began: it plays and never becomes real (R1, R10)."""
 
@@ -22,11 +25,15 @@ Key = tuple[str, int]
 
 
 class Mark(NamedTuple):
-    """A point in the history of an item that devices can know of: the event, the revision that told it."""
+    """A point in the history of an item that devices can know of.
+
+    The event, the revision that told it, and when that was in corrected time.
+    """
 
     device: str
     seq: int
     rev: int
+    at_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -35,6 +42,7 @@ class Run:
 
     `moved_ms` is when it last moved; `shown_ms` as of when it stands there, or plays on from there.
     `first_rev` is the revision at which the run became real, 0 before; `last_rev` that of its latest move;
+    `lost_rev` is 0, or the least revision after a crash that has lost the one named by `base_rev`.
     `seen_ms` is the server time at which it became real, `real_ms` the corrected time. `viewing` is the pass
     it plays in, of `epoch`; `log` is what it played, in order, and `replayed_ms` how much of a complete pass
     it has replayed in stretches that are no longer kept.
@@ -55,6 +63,7 @@ class Run:
     last_rev: int = 0
     seen_ms: int = 0
     real_ms: int = 0
+    lost_rev: int = 0
     replayed_ms: int = 0
     playing: bool = False
     rate: float = 1.0
@@ -86,22 +95,33 @@ class Run:
         """Whether this run's device had seen the other, or comes later in the same journal (rules.md)."""
         if self.device == other.device:
             return self.seq > other.seq
-        return other.real and self.base_rev >= other.first_rev
+        return other.real and self.has_seen(other.first_rev, other.real_ms)
 
     def knows_all(self, other: "Run") -> bool:
         """Whether it knows the other run up to where that stands now."""
         if self.device == other.device:
             return self.seq > other.seq
-        return other.real and self.base_rev >= other.last_rev
+        return other.real and self.has_seen(other.last_rev, other.moved_ms)
+
+    def has_seen(self, rev: int, at_ms: int) -> bool:
+        """Whether its device had seen what was told by that revision, and happened at that time.
+
+        If an owner died with the revision the device had seen, what was told anew since counts as seen when
+        it happened within `LOST_MS` before: the device had seen something that was not durable yet.
+        """
+        if self.base_rev >= rev:
+            return True
+        lost = self.lost_rev and rev >= self.lost_rev
+        return bool(lost) and self.action_ms - LOST_MS <= at_ms <= self.action_ms
 
     def comes_after(self, mark: Mark) -> bool:
         """Whether it begins after what happened there, as far as its device knew."""
         if self.device == mark.device:
             return self.seq > mark.seq
-        return self.base_rev >= mark.rev
+        return self.has_seen(mark.rev, mark.at_ms)
 
     def knows_of(self, mark: Mark) -> bool:
         """Whether this run's device had seen what happened there, or did it itself before."""
         if self.device == mark.device and self.seq >= mark.seq:
             return True
-        return self.base_rev >= mark.rev
+        return self.has_seen(mark.rev, mark.at_ms)

@@ -14,7 +14,7 @@ from actors.core.clock import Awake
 from actors.core.epochs import Epoch, Epochs, TakenBack, Turn
 from actors.core.intervals import Intervals
 from actors.core.passes import Completion, Pass
-from actors.core.progress import Progress
+from actors.core.progress import Lost, Progress
 from actors.core.quizzes import Action, Answer, Attempt
 from actors.core.run import Key, Mark, Run
 from actors.core.session import Device
@@ -39,6 +39,7 @@ RUN_FIELDS = (
     "last_rev",
     "seen_ms",
     "real_ms",
+    "lost_rev",
     "replayed_ms",
     "playing",
     "rate",
@@ -57,6 +58,7 @@ def merge_state(progress: Progress) -> Json:
         "head": progress.head_key,
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
+        "lost": progress.lost,
         "taken_back": progress.epochs.taken_back,
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
@@ -78,6 +80,7 @@ def restore_merge(progress: Progress, state: Json) -> None:
             for turn, tick, by in state["taken_back"]
         ],
     )
+    progress.lost = [Lost(*revs) for revs in state["lost"]]
     progress.quarters = dict(state["quarters"])
     progress.uncredited_ms = state.get("uncredited_ms", 0)
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None

@@ -62,7 +62,9 @@ def _ticks(run: Run, epochs: Epochs) -> list[Step]:
     for viewing in (viewing for epoch in epochs.kept for viewing in epoch.passes):
         known = [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
         filled = viewing.filled
-        if known and not (filled and run.base_rev >= filled.mark.rev and filled.at_ms <= min(known).at_ms):
+        if known and not (
+            filled and run.has_seen(filled.mark.rev, filled.mark.at_ms) and filled.at_ms <= min(known).at_ms
+        ):
             steps.append(Step(DONE, min(known).at_ms, min(known).mark))
     gone = [gone.tick for gone in epochs.taken_back if gone.tick and gone.stood_for(run)]
     return steps + [Step(DONE, tick.at_ms, tick.mark) for tick in gone]

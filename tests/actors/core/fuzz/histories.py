@@ -46,6 +46,10 @@ class History:
         """The same with these steps only."""
         return replace(self, steps=tuple(steps))
 
+    def has(self, *whats: str) -> bool:
+        """Whether any of these happens in it."""
+        return any(step.what in whats for step in self.steps)
+
     def __str__(self) -> str:
         lines = [f"history of seed {self.seed}, clocks off by {self.skews_s}"]
         return "\n".join([*lines, *(f"    {step!r}," for step in self.steps)])
@@ -75,6 +79,8 @@ class _Author:
         skews = {name: random.choice((0, 0, 0, 3600, -86_400, 20)) for name in self.devices}
         for _ in range(random.randint(0, 8)):
             self._user(random.choice(self.devices))
+            if random.random() < 0.03:
+                self._add("crash", wait_s=random.choice(WAITS_S))
         for _ in range(random.randint(1, 3)):
             for name in self.devices:
                 if random.random() < 0.7:

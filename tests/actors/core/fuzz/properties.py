@@ -3,6 +3,7 @@
 from typing import Any
 
 from actors.core.events import Event
+from actors.core.stretch import BREAK_MS
 from tests.actors.core.fuzz import oracles
 from tests.actors.core.fuzz.histories import DURATION_S, History
 from tests.actors.core.fuzz.simulation import Delivery, Simulation
@@ -11,7 +12,10 @@ ORDERS = (
     Delivery(order=1, stored=True),
     Delivery(order=2, shuffled=True, copies=True),
 )
-"""Ways of delivery which must come to the same as one device after the other (R3, R5, R6, R8)."""
+"""Ways of delivery which must come to the same as one device after the other (R3, R5, R6, R8).
+
+Each history takes one of them: ten thousand histories in a minute find more than five thousand.
+"""
 
 LOSSY = Delivery(lossy=True)
 """A crash loses what was not durable, and it is sent again."""
@@ -28,30 +32,49 @@ def check(history: History) -> None:
     """Every property of one history."""
     plain = Simulation(history, Delivery(), Watcher()).run()
     check_oracles(plain)
-    for delivery in ORDERS:
-        same(plain, Simulation(history, delivery, Watcher()).run(), "R3, R5, R6, R8: the order of arrival")
+    other = Simulation(history, ORDERS[history.seed % len(ORDERS)], Watcher()).run()
+    same(plain, other, "R3, R5, R6, R8: the order of arrival")
     if any(step.what == "crash" for step in history.steps):
-        same(plain, Simulation(history, LOSSY, Watcher()).run(), "R8: a crash and a resend", SURVIVES)
+        crashed = Simulation(history, LOSSY, Watcher()).run()
+        same(plain, crashed, "R8: a crash and a resend", upto=crashed.vague_from)
+        if not history.has("clock", "reboot", "resume"):
+            same(plain, crashed, "R8: a crash and a resend", SURVIVES)
 
 
-def same(plain: Simulation, other: Simulation, what: str, only: tuple[str, ...] = ()) -> None:
-    """Both tell the same after every meeting."""
-    for n, (expected, told) in enumerate(zip(plain.pictures, other.pictures, strict=True), 1):
+def same(
+    plain: Simulation,
+    other: Simulation,
+    what: str,
+    only: tuple[str, ...] = (),
+    upto: int | None = None,
+) -> None:
+    """Both tell the same after every meeting, or the meetings up to one."""
+    pairs = zip(plain.pictures[:upto], other.pictures[:upto], strict=True)
+    for n, (expected, told) in enumerate(pairs, 1):
         for item in sorted(set(expected) | set(told)):
             left, right = expected.get(item, {}), told.get(item, {})
             for key in only or left | right:
-                _equal(f"{what}, at meeting {n}: {key} of", item, left.get(key), right.get(key))
+                was, now = left.get(key), right.get(key)
+                if key != "completions" or not _near(was, now):
+                    _equal(f"{what}, at meeting {n}: {key} of", item, was, now)
+
+
+def _near(dates: Any, others: Any) -> bool:
+    """Stretches that are stored as one or as two are dated the same but for a hiccup of the player."""
+    if dates is None or others is None or len(dates) != len(others):
+        return False
+    return all(abs(one - other) * 1000 <= BREAK_MS for one, other in zip(dates, others, strict=True))
 
 
 def check_oracles(simulation: Simulation) -> None:
     """R5: time and coverage, against what the journals say."""
-    whats = {step.what for step in simulation.history.steps}
+    history = simulation.history
     for item, told in simulation.pictures[-1].items() if simulation.pictures else ():
         _equal("R5: content of", item, oracles.content_s(simulation, item), told["content"])
-        if not whats & {"reset", "undone"}:
+        if not history.has("reset", "undone"):
             covered = oracles.ticks_of(told["coverage"])
             _equal("R5: coverage of", item, oracles.covered(simulation, item), covered)
-        if not whats & {"clock", "reboot"}:
+        if not history.has("clock", "reboot"):
             wall = oracles.ticks_of(told["wall"])
             _equal("R5: wall time of", item, oracles.wall(simulation, item), wall)
             quarters = {quarter: ms / 1000 for quarter, ms in told["quarters"].items()}
