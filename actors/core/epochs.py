@@ -272,6 +272,11 @@ class Epochs:
         self._renumber(place, runs)
         self.arrange(former, runs, duration_ms, now)
 
+    def known_to(self, run: Run) -> "Epochs":
+        """The epochs as the run's device knew them, to see what competed there."""
+        known = [e for e in self.kept[1:] if e.turn and run.comes_after(e.turn.mark)]
+        return Epochs([self.kept[0], *known], self.taken_back)
+
     def without(self, mark: Mark) -> "Epochs":
         """The epochs as they would be without that turn, to see who would compete."""
         return Epochs([epoch for epoch in self.kept if epoch.turn is None or epoch.turn.mark != mark])

@@ -204,8 +204,14 @@ class Progress:
 
     def _take_over(self, rev_floor: int) -> None:
         """Another owner: what the one before told after its latest write may be lost (R8)."""
-        if self.rev < rev_floor and (not self.lost or self.lost[-1].until_rev < rev_floor):
+        if 0 < self.rev < rev_floor and (not self.lost or self.lost[-1].until_rev < rev_floor):
             self.lost = [*self.lost, Lost(self.rev, rev_floor)][-LOST_MAX:]
+
+    def _lost_rev(self, base_rev: int, rev_floor: int) -> int:
+        """Where telling anew began if a device had seen a revision that is lost; 0 if it is not."""
+        if not self.lost and 0 < base_rev < rev_floor and (self.rev == 0 or self.rev >= rev_floor):
+            return rev_floor
+        return next((lost.until_rev for lost in self.lost if lost.holds(base_rev)), 0)
 
     def _register(self, fact: Fact) -> bool:
         """An answer, or the attempt is handed in; the head of the item's content is not concerned."""
@@ -243,7 +249,7 @@ class Progress:
             session=event.session,
             kind=kind or AUTO,
             base_rev=event.base_rev,
-            lost_rev=next((lost.until_rev for lost in self.lost if lost.holds(event.base_rev)), 0),
+            lost_rev=self._lost_rev(event.base_rev, fact.when.rev_floor),
             action_ms=fact.when.action_ms if kind == ADVANCE else at_ms,
             position_ms=self.position_ms if event.position_ms is None else event.position_ms,
             moved_ms=at_ms,

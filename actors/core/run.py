@@ -95,7 +95,9 @@ class Run:
         """Whether this run's device had seen the other, or comes later in the same journal (rules.md)."""
         if self.device == other.device:
             return self.seq > other.seq
-        return other.real and self.has_seen(other.first_rev, other.real_ms)
+        if not other.real or (self.real and other.base_rev >= self.first_rev):
+            return False
+        return self.has_seen(other.first_rev, other.real_ms)
 
     def knows_all(self, other: "Run") -> bool:
         """Whether it knows the other run up to where that stands now."""
@@ -112,7 +114,7 @@ class Run:
         if self.base_rev >= rev:
             return True
         lost = self.lost_rev and rev >= self.lost_rev
-        return bool(lost) and self.action_ms - LOST_MS <= at_ms <= self.action_ms
+        return bool(lost) and self.action_ms - LOST_MS <= at_ms < self.action_ms
 
     def comes_after(self, mark: Mark) -> bool:
         """Whether it begins after what happened there, as far as its device knew."""

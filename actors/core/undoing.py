@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 def latest_known(run: Run, runs: Collection[Run], epochs: Epochs) -> Step | None:
     """The latest change the run's device knew of: what its user means by undo."""
-    known = [other for other in runs if run.knows(other)]
+    known, epochs = [other for other in runs if run.knows(other)], epochs.known_to(run)
     steps = [*_places(known, epochs), *_turns(run, epochs, known), *_ticks(run, epochs)]
     return max(steps, key=lambda step: (step.at_ms, step.mark[:2], step.what), default=None)
 

@@ -324,7 +324,10 @@ class Simulation:
         self._decree(step, "marked", done=True)
 
     def _undone(self, step: Step) -> None:
-        self._decree(step, "marked", done=False)
+        """Offered by a page that shows the item as done; off line it may be pressed at any time."""
+        device, progress = self.devices.get(step.device), self.session.items.get(step.item)
+        if (device is not None and device.link == "off") or (progress is not None and progress.done):
+            self._decree(step, "marked", done=False)
 
     def _undo(self, step: Step) -> None:
         self._decree(step, "undone")
