@@ -150,6 +150,10 @@ class Epochs:
             full = viewing.coverage.length() >= DONE_SHARE * duration_ms
             if (full or not _opens_out(part, epoch, viewing)) and not _plays_out(run, part, epoch, runs):
                 latched = self.arrange(epoch, runs, duration_ms, now) or latched
+        if len(self.kept) > 1:
+            # The stretch may have lengthened one that is shared out between epochs by its time.
+            for epoch in [epoch for epoch, _ in self.shares(run, run.log[-1])]:
+                latched = self.arrange(epoch, runs, duration_ms, now) or latched
         if len(run.log) > LOG_MAX:
             self._forget_first(run)
         return latched

@@ -114,7 +114,7 @@ class Run:
         if self.base_rev >= rev:
             return True
         lost = self.lost_rev and rev >= self.lost_rev
-        return bool(lost) and self.action_ms - LOST_MS <= at_ms < self.action_ms
+        return bool(lost) and self.action_ms - LOST_MS <= at_ms <= self.action_ms
 
     def comes_after(self, mark: Mark) -> bool:
         """Whether it begins after what happened there, as far as its device knew."""
