@@ -100,13 +100,25 @@ class Simulation:
             self._connect(device)
 
     def run(self) -> "Simulation":
-        """Carry out every step. Nothing is dirty for longer than the design has it (4.5)."""
+        """Carry out every step."""
         for step in self.history.steps:
-            self.now_s += step.wait_s
-            if self.delivery.lossy and self.now_s - self.stored_s >= CHECKPOINT_S:
-                self._store()
-            getattr(self, f"_{step.what}")(step)
+            self.take(step)
         return self
+
+    def take(self, step: Step) -> None:
+        """Carry out one step. Nothing is dirty for longer than the design has it (4.5)."""
+        self.now_s += step.wait_s
+        if self.delivery.lossy and self.now_s - self.stored_s >= CHECKPOINT_S:
+            self._store()
+        getattr(self, f"_{step.what}")(step)
+
+    def repeat(self) -> None:
+        """Everything that was folded arrives once more: nothing may change (R8)."""
+        before = picture(self.session)
+        for device in self.devices.values():
+            folded = device.journal[: self.session.device(device.name).applied_seq]
+            self.session.apply(device.name, folded, CATALOGUE, self.now_ms)
+        assert picture(self.session) == before
 
     @property
     def now_ms(self) -> int:
