@@ -63,10 +63,10 @@ class Run:
     last_rev: int = 0
     seen_ms: int = 0
     real_ms: int = 0
-    lost_rev: int = 0
     replayed_ms: int = 0
     playing: bool = False
     rate: float = 1.0
+    lost_rev: int = 0
     log: list[Stretch] = field(default_factory=list)
 
     @property

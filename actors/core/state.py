@@ -39,10 +39,10 @@ RUN_FIELDS = (
     "last_rev",
     "seen_ms",
     "real_ms",
-    "lost_rev",
     "replayed_ms",
     "playing",
     "rate",
+    "lost_rev",
 )
 VISIT_FIELDS = ("session", "item", "intent", "played_ms", "boot", "mono_ms", "slack_ms", "run")
 
@@ -58,7 +58,7 @@ def merge_state(progress: Progress) -> Json:
         "head": progress.head_key,
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
-        "lost": progress.lost,
+        **({"lost": progress.lost} if progress.lost else {}),
         "taken_back": progress.epochs.taken_back,
         "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
@@ -80,7 +80,7 @@ def restore_merge(progress: Progress, state: Json) -> None:
             for turn, tick, by in state["taken_back"]
         ],
     )
-    progress.lost = [Lost(*revs) for revs in state["lost"]]
+    progress.lost = [Lost(*revs) for revs in state.get("lost", ())]
     progress.quarters = dict(state["quarters"])
     progress.uncredited_ms = state.get("uncredited_ms", 0)
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None

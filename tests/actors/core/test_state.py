@@ -193,4 +193,4 @@ def test_a_snapshot_does_not_change_with_the_session() -> None:
 def test_the_state_of_one_long_play_is_small() -> None:
     world = World()
     world.device("P").watch(0, 0, 3000)
-    assert len(msgspec.json.encode(merge_state(world.progress()))) < 520
+    assert len(msgspec.json.encode(merge_state(world.progress()))) < 500
