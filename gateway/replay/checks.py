@@ -100,6 +100,7 @@ class _Timeline:
     users: dict[str, str | None] = field(default_factory=dict)
     busy_ms: dict[str, int] = field(default_factory=dict)
     players: dict[tuple[str, int], _Standing] = field(default_factory=dict)
+    index: int = 0
 
     def problems(self) -> Iterator[str]:
         last_ms = -1
@@ -117,6 +118,7 @@ class _Timeline:
             if at_ms < last_ms:
                 yield f"{where}.at: earlier than the entry before it"
             last_ms = at_ms
+            self.index = index
             problem = self._one(action, end_ms)
             if problem:
                 yield f"{where}.{problem}"
@@ -225,8 +227,7 @@ class _Timeline:
             later.device == action.device
             and isinstance(later, (*IN_PLAYER, do.Open, do.Kill, do.Reboot))
             and later.at_ms == action.end_ms
-            for later in self.trace.timeline
-            if later is not action and later.at_ms >= action.at_ms
+            for later in self.trace.timeline[self.index + 1 :]
         )
         floats = not goes_on and self.links[action.device]
         player.place_s = None if floats else action.to_s

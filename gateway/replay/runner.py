@@ -9,7 +9,7 @@ from gateway.replay.expectations import Judge, Verdict
 from gateway.replay.instant import InstantLoop
 from gateway.replay.policies import Policy, PolicyServer
 from gateway.replay.server import Server, made_keys
-from gateway.replay.steps import ACT, Step, steps_of
+from gateway.replay.steps import ACT, Step, mix_connects, steps_of
 from gateway.replay.trace import Trace
 from gateway.replay.world import World, make_world
 
@@ -59,7 +59,8 @@ class Replay:
 
 def play_through(world: World, judge: Judge) -> None:
     """Take every step of the world's trace in order; the judge looks at its moments."""
-    trace, steps = world.trace, steps_of(world.trace)
+    trace = world.trace
+    steps = mix_connects(trace, steps_of(trace), world.shuffle)
     moments = [(*trace.end_of(expected.after), number) for number, expected in enumerate(trace.expect)]
     kept = [(*trace.end_of(index), index) for index in judge.kept_after]
     moments.sort()

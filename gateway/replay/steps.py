@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import UNSET
+
 from gateway.replay import actions as do
 from gateway.replay.actions import IN_PLAYER, OF_LINK, Action, ms
+from gateway.replay.shuffle import Shuffle
 from gateway.replay.trace import Trace
 
 BEAT_MS = 10_000
@@ -51,6 +54,41 @@ def steps_of(trace: Trace) -> list[Step]:
         elif isinstance(action, do.Idle | do.Stall):
             found += (Step(at_ms, BEAT, index, "present") for at_ms in _moments(action, rarely_ms))
     return sorted(found, key=lambda step: (step.at_ms, step.rank, step.index))
+
+
+def mix_connects(trace: Trace, steps: list[Step], shuffle: Shuffle) -> list[Step]:
+    """Devices that connect one after another at the same instant, in an order of the shuffle's.
+
+    Those that the trace itself tells apart, by an expectation in between, stay where they are.
+    """
+    told_apart = _named(trace)
+    mixed: list[Step] = []
+    together: list[Step] = []
+    for step in [*steps, Step(1 << 62, ACT, -1)]:
+        connects = (
+            step.index >= 0 and step.what == "act" and isinstance(trace.timeline[step.index], do.Connect)
+        )
+        if together and (not connects or step.at_ms != together[0].at_ms):
+            mixed += shuffle.devices(together)
+            together = []
+        if not connects:
+            mixed.append(step)
+            continue
+        together.append(step)
+        if step.index in told_apart:
+            mixed += [*shuffle.devices(together[:-1]), step]
+            together = []
+    return mixed[:-1]
+
+
+def _named(trace: Trace) -> set[int]:
+    """Indices at which the trace looks at what is believed or has been told."""
+    named: set[int] = set()
+    for expected in trace.expect:
+        moments = [expected.after, expected.unchanged_since]
+        moments += [told.by for told in expected.told] if expected.told is not UNSET else []
+        named |= {moment for moment in moments if isinstance(moment, int)}
+    return named
 
 
 def _beats(trace: Trace, index: int, play: do.Play) -> Iterator[Step]:
