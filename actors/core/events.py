@@ -1,5 +1,6 @@
 """What a device says happened: the event, valid by construction, and the closed list of its kinds."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,8 +20,6 @@ WALL_MIN, WALL_END = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=
 VALUE_MAX = 4096
 """Longest answer to a question, in characters."""
 
-LINE_BREAKS = str.maketrans(dict.fromkeys("\t\n\r", " "))
-"""What an answer of several lines may hold besides printable characters."""
 
 Kind = Literal[
     "opened",  # a visit begins: intent, and for a bookmark the place
@@ -119,9 +118,10 @@ class Event:
         if self.question is None or self.value is None:
             raise BadEvent("question, value: missing, answered states both")
         check_name("question", self.question)
-        text = self.value.translate(LINE_BREAKS)
-        if len(text) > VALUE_MAX or not (text.isprintable() or not text):
-            raise BadEvent(f"value: must be at most {VALUE_MAX} printable characters, tabs and line breaks")
+        if len(self.value) > VALUE_MAX:
+            raise BadEvent(f"value: must be at most {VALUE_MAX} characters")
+        if not self.value.isprintable() and any(_is_control(char) for char in self.value):
+            raise BadEvent("value: a control character that is no tab or line break, or half a character")
 
     @property
     def starts_run(self) -> bool:
@@ -139,6 +139,11 @@ class Refused:
 
 
 Entry = Event | Refused
+
+
+def _is_control(char: str) -> bool:
+    """What no person types; a joined emoji or a space that does not break is no control character."""
+    return unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r"
 
 
 def check_range(name: str, value: int, least: int, most: int) -> None:

@@ -9,8 +9,11 @@ const VALUE_MAX = 4_096;
 /** An answer has to fit into a frame with everything around it. */
 const VALUE_MAX_BYTES = 15_000;
 
-/** What the server does not take for printable: controls, formats, unassigned, and every space but the usual. */
+/** What the server does not take for printable in a name: controls, formats, every space but the usual. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
+
+/** What nobody types into an answer. */
+const CONTROL = /(?![\t\n\r])\p{Cc}/u;
 
 export class Answers {
   #client;
@@ -22,8 +25,8 @@ export class Answers {
 
   /** One answer to one question; other questions keep theirs. Throws RangeError for what no server takes. */
   answer(item, version, question, value) {
-    checkText("question", question, 1, QUESTION_MAX);
-    checkText("value", value, 0, VALUE_MAX, /[\t\n\r]/g);
+    checkText("question", question, 1, QUESTION_MAX, UNPRINTABLE);
+    checkText("value", value, 0, VALUE_MAX, CONTROL);
     this.#visit(item, version).act("answered", { question, value });
   }
 
@@ -45,12 +48,12 @@ export class Answers {
   }
 }
 
-function checkText(name, text, least, most, allowed = /(?!)/g) {
+function checkText(name, text, least, most, refused) {
   if (typeof text !== "string") throw new TypeError(`${name}: must be a string`);
   const length = [...text].length;
   if (length < least || length > most) throw new RangeError(`${name}: must have ${least} to ${most} characters`);
   if (text !== wellFormed(text)) throw new RangeError(`${name}: has half a character in it`);
-  const found = text.replace(allowed, "").match(UNPRINTABLE);
+  const found = text.match(refused);
   if (found) throw new RangeError(`${name}: U+${found[0].codePointAt(0).toString(16).padStart(4, "0")} is not printable`);
   const bytes = new TextEncoder().encode(JSON.stringify(text)).length;
   if (bytes > VALUE_MAX_BYTES) throw new RangeError(`${name}: must fit into ${VALUE_MAX_BYTES} bytes`);

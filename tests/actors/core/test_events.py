@@ -112,6 +112,7 @@ def test_marked_states_done_or_not() -> None:
         ({"question": "q1", "value": "x" * (VALUE_MAX + 1)}, "value"),
         ({"question": "q1", "value": "a\u0000b"}, "value"),
         ({"question": "q1", "value": "\ud800"}, "value"),
+        ({"question": "q1", "value": "a\u0085b"}, "value"),
     ],
 )
 def test_f28_answers_postgres_cannot_store_are_refused(fields: dict[str, str], named: str) -> None:
@@ -119,8 +120,10 @@ def test_f28_answers_postgres_cannot_store_are_refused(fields: dict[str, str], n
         event(kind="answered", **fields)
 
 
-@pytest.mark.parametrize("value", ["", "a", "x" * VALUE_MAX, "first line\r\n\tsecond"])
-def test_an_answer_may_be_empty_long_or_of_several_lines(value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["", "a", "x" * VALUE_MAX, "first line\r\n\tsecond", "10\u00a0km", "\U0001f469\u200d\U0001f467"]
+)
+def test_an_answer_may_be_whatever_people_type_or_paste(value: str) -> None:
     answered = event(kind="answered", question="q1", value=value)
     assert answered.value == value and not answered.starts_run
 
