@@ -8,8 +8,9 @@ from actors.core.stretch import Stretch
 JUMP_MS = 15_000
 """Jump tolerance (rules.md, constants): places nearer than this are one place."""
 
-LOST_MS = 60_000
-"""What an owner loses when it dies is younger than this: it is written every 30 s (design 4.5)."""
+LOST_MS = 900_000
+"""How long before a device's action that may have happened which it had seen and its owner has lost: what is
+lost is at most 30 s old when the owner dies (design 4.5), and its user acts on it some minutes later."""
 
 AUTO = "auto"
 """The kind of a run that no user action began: it plays and never becomes real (R1, R10)."""
