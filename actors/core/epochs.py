@@ -158,11 +158,13 @@ class Epochs:
             self._forget_first(run)
         return latched
 
-    def arrange(self, epoch: Epoch, runs: Collection[Run], duration_ms: int, now: Mark) -> bool:
+    def arrange(
+        self, epoch: Epoch, runs: Collection[Run], duration_ms: int, now: Mark, anew: bool = False
+    ) -> bool:
         """Find which run plays in which pass of an epoch; True if a pass of the current one latched."""
         plays = [Play(run, list(self.played_in(run, epoch))) for run in runs]
         plays = [play for play in plays if play.parts or play.run.epoch == epoch.number]
-        viewings, latched = arrange(epoch.passes, plays, DONE_SHARE * duration_ms, now)
+        viewings, latched = arrange(epoch.passes, plays, DONE_SHARE * duration_ms, now, anew)
         for run, _ in plays:
             if run.epoch == epoch.number:
                 run.viewing = viewings[run.key]
@@ -203,13 +205,36 @@ class Epochs:
         """
         if run.lost_rev:
             return True
-        known = [epoch for epoch in self.kept if epoch.turn is None or run.comes_after(epoch.turn.mark)]
-        here = self.kept[self.kept.index(known[-1]) if known else 0 :]
+        kept = [epoch.turn for epoch in self.kept if epoch.turn and run.comes_after(epoch.turn.mark)]
+        gone = [gone.turn for gone in self.taken_back if gone.turn and gone.stood_for(run)]
+        since = max([*kept, *gone], default=None)
+        since_ms = since.at_ms if since else 0
+        if any(back.tick.at_ms >= since_ms for back in self.taken_back if back.tick and back.stood_for(run)):
+            return True
+        if since in gone:
+            return self._knew_complete_since(run, since, runs, duration_ms)
+        here = self.kept[next((n for n, epoch in enumerate(self.kept) if epoch.turn == since), 0) :]
         return any(
             self._knows_complete(run, viewing, epoch, runs, duration_ms)
             for epoch in here
             for viewing in epoch.passes
         )
+
+    def _knew_complete_since(self, run: Run, turn: Turn, runs: Iterable[Run], duration_ms: int) -> bool:
+        """The same where the device knew a turn to stand that has been taken back."""
+        for viewing in (viewing for epoch in self.kept for viewing in epoch.passes):
+            told = [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
+            if viewing.filled is not None and viewing.filled.seen_by(run):
+                told.append(viewing.filled)
+            if any(done.at_ms >= turn.at_ms for done in told):
+                return True
+        own = [mine for mine in runs if mine.device == run.device and mine.seq < run.seq]
+        alone = Intervals()
+        for mine in own:
+            log = mine.log if mine.knows_of(turn.mark) else [part.since(turn.at_ms) for part in mine.log]
+            for part in filter(None, log):
+                alone.add(part.from_ms, part.to_ms)
+        return alone.length() >= DONE_SHARE * duration_ms
 
     def _knows_complete(
         self, run: Run, viewing: Pass, epoch: Epoch, runs: Iterable[Run], duration_ms: int
@@ -234,12 +259,13 @@ class Epochs:
         self.kept.insert(place, opened)
         for viewing in former.passes:
             if viewing.filled is not None and viewing.filled.at_ms >= turn.at_ms:
-                viewing.filled = None
+                # What was played for it is the new epoch's now, and those who were told of it know.
+                opened.passes[0].filled, viewing.filled = viewing.filled, None
             opened.passes[0].ticks += [tick for tick in viewing.ticks if tick.at_ms >= turn.at_ms]
             viewing.ticks = [tick for tick in viewing.ticks if tick.at_ms < turn.at_ms]
         self._renumber(place, runs)
         for epoch in (former, opened):
-            self.arrange(epoch, runs, duration_ms, turn.mark)
+            self.arrange(epoch, runs, duration_ms, turn.mark, anew=True)
         del self.kept[:-EPOCHS_MAX]
 
     def take_back(self, mark: Mark, by: Run, rev: int, runs: Collection[Run], duration_ms: int) -> None:
@@ -258,7 +284,7 @@ class Epochs:
                     viewing.ticks = [tick for tick in viewing.ticks if tick not in known]
                     for tick in known:
                         self._note(TakenBack(None, tick, now))
-                    self.arrange(epoch, runs, duration_ms, now)
+                    self.arrange(epoch, runs, duration_ms, now, anew=True)
                     return
 
     def _note(self, gone: TakenBack) -> None:
@@ -274,7 +300,7 @@ class Epochs:
             for device, spans in viewing.let_go.items():
                 last.let_go.setdefault(device, Intervals()).unite(spans)
         self._renumber(place, runs)
-        self.arrange(former, runs, duration_ms, now)
+        self.arrange(former, runs, duration_ms, now, anew=True)
 
     def known_to(self, run: Run) -> "Epochs":
         """The epochs as the run's device knew them, to see what competed there."""

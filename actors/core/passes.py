@@ -25,6 +25,10 @@ class Completion(NamedTuple):
     mark: Mark
     marked: bool = False
 
+    def seen_by(self, run: Run) -> bool:
+        """Whether the run's device had been told; what told it may be older than the completion itself."""
+        return run.has_seen(self.mark.rev, max(self.at_ms, self.mark.at_ms))
+
 
 class Play(NamedTuple):
     """A run, and what it played in the epoch at hand."""
@@ -68,7 +72,7 @@ class Pass:
             return True
         if self.filled is None:
             return False
-        if run.has_seen(self.filled.mark.rev, self.filled.mark.at_ms):
+        if self.filled.seen_by(run):
             return True
         alone = Intervals(self.let_go.get(run.device, ()))
         for own, parts in plays:
@@ -83,29 +87,32 @@ class Pass:
             union.unite(spans)
         return union
 
-    def fill(self, plays: Collection[Play], enough_ms: float, now: Mark) -> bool:
+    def fill(self, plays: Collection[Play], enough_ms: float, now: Mark, anew: bool) -> bool:
         """Latch the pass if it is full; True if it has just become so.
 
-        Play from before that is heard later may still move the date, never the completion.
+        Play from before that is heard later may still move the date, never the completion; only a turn or an
+        undo gives play to another pass, and so works it out `anew`.
         """
         if self.filled is not None and (self.let_go or self.settled):
             return False
         at_ms = _filled_at(self.gone(), [part for play in plays for part in play.parts], enough_ms)
         if at_ms is None:
+            self.filled = None if anew else self.filled
             return False
         if self.filled is not None:
-            self.filled = self.filled._replace(at_ms=min(at_ms, self.filled.at_ms))
+            self.filled = self.filled._replace(at_ms=at_ms if anew else min(at_ms, self.filled.at_ms))
             return False
         self.filled = Completion(at_ms, now)
         return True
 
 
 def arrange(
-    passes: list[Pass], plays: Sequence[Play], enough_ms: float, now: Mark
+    passes: list[Pass], plays: Sequence[Play], enough_ms: float, now: Mark, anew: bool = False
 ) -> tuple[dict[Key, int], bool]:
     """Put every run into its pass: (the number of the pass by run, whether a pass has just become complete).
 
-    `now` is what has just been heard, and the revision that tells what comes of it.
+    `now` is what has just been heard, and the revision that tells what comes of it; `anew`: it is a turn or
+    an undo, and may end completions.
     """
     viewings: dict[Key, int] = {}
     kept = {play.run.key for play in plays}
@@ -115,7 +122,7 @@ def arrange(
         if viewing.completion is None:
             _reopen(passes, number, _settled_openers(later, left), kept, now)
         here = [play for play in left if not any(other.begun_before(play.run) for other in later)]
-        latched = viewing.fill(here, enough_ms, now) or latched
+        latched = viewing.fill(here, enough_ms, now, anew) or latched
         openers = _openers(viewing, later, left, enough_ms) + _settled_openers(later, left)
         _reopen(passes, number, openers, kept, now)
         later, viewing.coverage = passes[number:], viewing.gone()

@@ -348,10 +348,19 @@ class Progress:
         self._become_real(run, fact)
         if run.real:
             run.last_rev = self.rev = fact.rev
-        if fact.event.kind in DECREES or (run.real and run.key != self.head_key):
+        if fact.event.kind in DECREES or (run.real and self._may_change_hands(run)):
             self._decide(fact)
         if len(self.runs) > RUNS_MAX:
             self._let_go()
+
+    def _may_change_hands(self, run: Run) -> bool:
+        """Whether the head may be another one now that this run went on.
+
+        The head's own play keeps it, unless it won a contest and has come to the next pass: what others
+        had covered there is other content (R3).
+        """
+        contested = self.rule == "R3" and len(self.epochs.current.passes) > 1
+        return contested or run.key != self.head_key
 
     def _become_real(self, run: Run, fact: Fact) -> None:
         if not run.real and fact.visit.makes_real(run):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from actors.core.changes import DONE, EPOCH, PLACE
 from actors.core.contest import decide
 from actors.core.epochs import Epochs, Turn
+from actors.core.passes import Completion
 from actors.core.run import JUMP_MS, Mark, Run
 
 
@@ -28,8 +29,9 @@ class Step(NamedTuple):
 
 def latest_known(run: Run, runs: Collection[Run], epochs: Epochs) -> Step | None:
     """The latest change the run's device knew of: what its user means by undo."""
-    known, epochs = [other for other in runs if run.knows(other)], epochs.known_to(run)
-    steps = [*_places(known, epochs), *_turns(run, epochs, known), *_ticks(run, epochs)]
+    ticks, known = _ticks(run, epochs), [other for other in runs if run.knows(other)]
+    epochs = epochs.known_to(run)
+    steps = [*_places(known, epochs), *_turns(run, epochs, known), *ticks]
     return max(steps, key=lambda step: (step.at_ms, step.mark[:2], step.what), default=None)
 
 
@@ -57,15 +59,24 @@ def _turns(run: Run, epochs: Epochs, known: Collection[Run]) -> list[Step]:
 
 
 def _ticks(run: Run, epochs: Epochs) -> list[Step]:
-    """The first tick of each pass that its device knew, unless the pass was complete before."""
-    steps = []
-    for viewing in (viewing for epoch in epochs.kept for viewing in epoch.passes):
-        known = [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
-        filled = viewing.filled
-        if known and not (
-            filled and run.has_seen(filled.mark.rev, filled.mark.at_ms) and filled.at_ms <= min(known).at_ms
-        ):
-            steps.append(Step(DONE, min(known).at_ms, min(known).mark))
+    """The first tick of each pass that its device knew, unless the pass was complete before.
+
+    What lies in an epoch of which the device did not know was for it in the pass before.
+    """
+    views: list[tuple[list[Completion], list[Completion]]] = []
+    for epoch in epochs.kept:
+        for n, viewing in enumerate(epoch.passes):
+            if not views or n or (epoch.turn and run.comes_after(epoch.turn.mark)):
+                views.append(([], []))
+            ticks, filled = views[-1]
+            ticks += [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
+            filled += [viewing.filled] if viewing.filled and viewing.filled.seen_by(run) else []
+    firsts = [(min(ticks), filled) for ticks, filled in views if ticks]
+    steps = [
+        Step(DONE, first.at_ms, first.mark)
+        for first, filled in firsts
+        if all(done.at_ms > first.at_ms for done in filled)
+    ]
     gone = [gone.tick for gone in epochs.taken_back if gone.tick and gone.stood_for(run)]
     return steps + [Step(DONE, tick.at_ms, tick.mark) for tick in gone]
 

@@ -1,12 +1,13 @@
 """What must hold of every history, by rule id. A history that breaks one raises `Broken`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from actors.core.events import Event
 from actors.core.stretch import BREAK_MS
 from tests.actors.core.fuzz import oracles
 from tests.actors.core.fuzz.histories import DURATION_S, History
-from tests.actors.core.fuzz.simulation import Delivery, Simulation
+from tests.actors.core.fuzz.simulation import Delivery, Simulation, picture
 
 ORDERS = (
     Delivery(order=1, stored=True),
@@ -28,12 +29,13 @@ class Broken(AssertionError):
     """A rule does not hold: says which, and how."""
 
 
-def check(history: History) -> None:
-    """Every property of one history."""
+def check(history: History, orders: Sequence[Delivery] = ()) -> None:
+    """Every property of one history, delivered in these ways besides; in one of `ORDERS` if none is given."""
     plain = Simulation(history, Delivery(), Watcher()).run()
     check_oracles(plain)
-    other = Simulation(history, ORDERS[history.seed % len(ORDERS)], Watcher()).run()
-    same(plain, other, "R3, R5, R6, R8: the order of arrival")
+    for order in orders or (ORDERS[history.seed % len(ORDERS)],):
+        other = Simulation(history, order, Watcher()).run()
+        same(plain, other, "R3, R5, R6, R8: the order of arrival")
     if any(step.what == "crash" for step in history.steps):
         crashed = Simulation(history, LOSSY, Watcher()).run()
         if not history.has("undo"):
@@ -70,7 +72,7 @@ def _near(dates: Any, others: Any) -> bool:
 def check_oracles(simulation: Simulation) -> None:
     """R5: time and coverage, against what the journals say."""
     history = simulation.history
-    for item, told in simulation.pictures[-1].items() if simulation.pictures else ():
+    for item, told in picture(simulation.session).items():
         _equal("R5: content of", item, oracles.content_s(simulation, item), told["content"])
         if not history.has("reset", "undone"):
             covered = oracles.ticks_of(told["coverage"])

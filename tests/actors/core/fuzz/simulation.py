@@ -221,8 +221,7 @@ class Simulation:
             row = progress_row(session.student, session.items[item], CATALOGUE[item])
             self.progress_rows[item] = msgspec.json.encode(row)
         for name in session.dirty_devices:
-            row = device_row(session.student, session.devices[name])
-            self.device_rows[name] = msgspec.json.encode(row)
+            self.device_rows[name] = msgspec.json.encode(device_row(session.student, session.devices[name]))
         session.dirty_items, session.dirty_devices = set(), set()
         self.stored_s = self.now_s
 
@@ -275,7 +274,8 @@ class Simulation:
 
     def _resume(self, step: Step) -> None:
         if found := self._player(step):
-            place_s = self._look(found[0], step.item)[1]
+            # The oracles count in quarters of a second; a hiccup of a player may put a place between them.
+            place_s = float(round(self._look(found[0], step.item)[1]))
             self._play(step, place_s if place_s < DURATION_S[step.item] else 0)
 
     def _beat(self, step: Step) -> None:
