@@ -25,7 +25,10 @@ START_S = 1_772_442_000
 COURSE = "c1"
 CHECKPOINT_S = 30
 UNHEARD_S = 150
-"""After a crash nobody knows which of the events written so shortly before the owner had heard."""
+"""After a crash nobody knows which of the events written so shortly before the owner had heard.
+
+Nor what a device that acted knew of another one's event of the same instant: it is taken to have known it.
+"""
 CATALOGUE = {name: Item(name, COURSE, "v1", {"v1": DURATION_S[name] * 1000}) for name in ITEMS}
 _START = datetime.fromtimestamp(START_S, UTC)
 
@@ -87,6 +90,7 @@ class Simulation:
         self.now_s = 0
         self.stored_s = 0
         self.unheard_s = -UNHEARD_S
+        self.acted: tuple[int, str] = (-1, "")
         self.vague_from: int | None = None
         self.slot_epoch = 1
         self.session = Session("ana", 1 << 20, frozenset({COURSE}))
@@ -351,6 +355,7 @@ class Simulation:
         """A user action: it knows what the device has seen of the item."""
         player.base_rev = self._look(device, player.item)[0]
         self._tell(device, player, kind, **fields)
+        self.acted = (self.now_s, device.name)
 
     def _tell(self, device: Device, player: Player, kind: Any, **fields: Any) -> None:
         event = Event(
@@ -367,7 +372,8 @@ class Simulation:
         )
         device.journal.append(event)
         self.true_s[device.name][event.seq] = self.now_s
-        if device.link != "on":
+        acted_s, actor = self.acted
+        if device.link != "on" or (acted_s == self.now_s and actor != device.name):
             self.unheard_s = self.now_s
         if device.link == "on":
             self._deliver(device, [event] * (2 if self.delivery.copies else 1))

@@ -173,7 +173,7 @@ def test_seed_1799_a_tick_beside_a_play_survives_a_crash() -> None:
             {"A": 3600, "B": 0},
             Step("open", "B", "i1", extra="resume", wait_s=30),
             Step("resume", "B", "i1", 35, "user", 5),
-            Step("open", "A", "i1", extra="advance"),
+            Step("open", "A", "i1", extra="advance", wait_s=1),
             Step("play", "A", "i1", 10, "auto", 30),
             Step("beat", "A", "i1", wait_s=10),
             Step("done", "B", "i1"),
@@ -191,7 +191,7 @@ def test_seed_4298_the_latest_seek_stands_after_a_crash() -> None:
             Step("open", "B", "i1", extra="resume", wait_s=30),
             Step("open", "C", "i1", extra="resume", wait_s=5),
             Step("seek", "C", "i1", 100, wait_s=10),
-            Step("seek", "B", "i1", 85),
+            Step("seek", "B", "i1", 85, wait_s=1),
             Step("crash", wait_s=5),
         )
     )
