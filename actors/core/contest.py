@@ -53,7 +53,8 @@ def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
     for challenger in frontier[1:]:
         duels.append(_contest(head, challenger, runs, epochs))
         head = duels[-1].winner
-    played_on = [run for run in real if run not in frontier and _played_on(run, real)]
+    ends = {run.key for run in frontier}  # runs compare field by field, which is slow
+    played_on = [run for run in real if run.key not in ends and _played_on(run, real)]
     losers = [*(duel.loser for duel in duels), *played_on]
     latest = max(losers, key=lambda run: (run.moved_ms, run.device, run.seq), default=None)
     return Decision(head, "R3" if duels else "R2", latest, tuple(duels), tuple(played_on))

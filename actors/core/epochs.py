@@ -7,6 +7,7 @@ knew; if it did not know of the reset, to the one its time falls in.
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from actors.core.intervals import Intervals
@@ -24,6 +25,13 @@ TICKS_MAX = 8
 TAKEN_BACK_MAX = 8
 """Undone turns and ticks that are remembered."""
 
+PASSES_MAX = 24
+"""Passes of an epoch kept apart. Of more, neighbours that no kept run plays in become one: a clip may be
+watched hundreds of times."""
+
+COMPLETIONS_MAX = 100
+"""Dates kept of the completions of passes that have become one with another: the latest."""
+
 LOG_MAX = 32
 """Stretches kept of a run; older ones keep their coverage and lose their time."""
 
@@ -38,11 +46,16 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Epoch:
-    """The passes since one clearing; `turn` is None for the first epoch."""
+    """The passes since one clearing; `turn` is None for the first epoch.
+
+    `folded` counts passes, all complete, that have become one with the next, `folded_ms` the latest dates.
+    """
 
     number: int = 1
     turn: Turn | None = None
     passes: list[Pass] = field(default_factory=lambda: [Pass()])
+    folded: int = 0
+    folded_ms: list[int] = field(default_factory=list)
 
     @property
     def coverage(self) -> Intervals:
@@ -57,12 +70,29 @@ class Epoch:
     @property
     def completions_ms(self) -> list[int]:
         """When its passes were completed, in order of the passes."""
-        return [viewing.completion.at_ms for viewing in self.passes if viewing.completion]
+        return self.folded_ms + [viewing.completion.at_ms for viewing in self.passes if viewing.completion]
 
     def viewing_of(self, run: Run) -> int:
         """The pass a run begins in: the latest whose opening its device knew of."""
         known = (n for n, viewing in enumerate(self.passes[1:], 2) if viewing.begun_before(run))
         return max(known, default=1)
+
+    def fold(self, played: Collection[Pass]) -> int:
+        """Make one of two neighbouring complete passes that are not among those played; gives the place of
+        the one that is gone, -1 if there are no such two."""
+        for place, (former, later) in enumerate(pairwise(self.passes)):
+            if former.completion is None or later.completion is None:
+                continue
+            if not any(viewing is former or viewing is later for viewing in played):
+                for device, spans in former.let_go.items():
+                    later.let_go.setdefault(device, Intervals()).unite(spans)
+                later.coverage.unite(former.coverage)
+                later.opened = former.opened
+                self.folded += 1
+                self.folded_ms = [*self.folded_ms, former.completion.at_ms][-COMPLETIONS_MAX:]
+                del self.passes[place]
+                return place
+        return -1
 
 
 class TakenBack(NamedTuple):
@@ -168,7 +198,16 @@ class Epochs:
         for run, _ in plays:
             if run.epoch == epoch.number:
                 run.viewing = viewings[run.key]
+        if len(epoch.passes) > PASSES_MAX:
+            self._fold(epoch, runs)
         return latched and epoch is self.current
+
+    def _fold(self, epoch: Epoch, runs: Collection[Run]) -> None:
+        """Keep the number of passes bounded; runs keep theirs, whatever its number is now."""
+        gone = epoch.fold([self.pass_of(run, epoch) for run in runs])
+        for run in runs:
+            if gone >= 0 and run.epoch == epoch.number and run.viewing > gone + 1:
+                run.viewing -= 1
 
     def _forget_first(self, run: Run) -> None:
         """Of a run's oldest stretch only the coverage stays, and how much of the pass before it replayed."""

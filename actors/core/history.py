@@ -64,7 +64,7 @@ Standing = tuple[Key | None, int, int]
 def standing(progress: Progress) -> Standing:
     """How the progress stands, to be compared after an event. Asked twice for each event, so it is cheap."""
     epoch = progress.epochs.kept[-1]
-    completed = 0
+    completed = epoch.folded
     for viewing in epoch.passes:
         if viewing.completion is not None:
             completed += 1

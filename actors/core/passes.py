@@ -126,8 +126,9 @@ def arrange(
         openers = _openers(viewing, later, left, enough_ms) + _settled_openers(later, left)
         _reopen(passes, number, openers, kept, now)
         later, viewing.coverage = passes[number:], viewing.gone()
+        opening = {run.key for run in openers}  # runs compare field by field, which is slow
         for run, parts in left:
-            if run not in openers and not any(other.begun_before(run) for other in later):
+            if run.key not in opening and not any(other.begun_before(run) for other in later):
                 viewings[run.key] = number
                 _unite(viewing.coverage, parts)
         left = [play for play in left if play.run.key not in viewings]
@@ -150,9 +151,9 @@ def _openers(viewing: Pass, later: Sequence[Pass], left: Sequence[Play], enough_
     ]
     if not knowing:
         return []
-    former = viewing.gone()
+    former, known = viewing.gone(), {play.run.key for play in knowing}
     for play in left:
-        if play not in knowing:
+        if play.run.key not in known:
             _unite(former, play.parts)
     return [
         run

@@ -137,8 +137,8 @@ class Progress:
     @property
     def viewing(self) -> int:
         """The pass of the head's run, from 1."""
-        head = self.head
-        return head.viewing if head is not None and head.epoch == self.epoch else 1
+        head, folded = self.head, self.epochs.current.folded
+        return folded + (head.viewing if head is not None and head.epoch == self.epoch else 1)
 
     @property
     def coverage(self) -> Intervals:

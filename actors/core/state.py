@@ -120,6 +120,7 @@ def _epoch_state(epoch: Epoch) -> Json:
         "number": epoch.number,
         "turn": [*turn] if turn else None,
         "passes": [_pass_state(viewing) for viewing in epoch.passes],
+        **({"folded": [epoch.folded, epoch.folded_ms]} if epoch.folded else {}),
     }
 
 
@@ -127,7 +128,8 @@ def _epoch_from(state: Json) -> Epoch:
     turn = None
     if state["turn"]:
         turn = _turn_from(state["turn"])
-    return Epoch(state["number"], turn, [_pass_from(viewing) for viewing in state["passes"]])
+    passes = [_pass_from(viewing) for viewing in state["passes"]]
+    return Epoch(state["number"], turn, passes, *state.get("folded", ()))
 
 
 def _pass_state(viewing: Pass) -> Json:

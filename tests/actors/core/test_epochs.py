@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.actors.core.devices import START_MS, World, item
+from tests.actors.core.devices import LECTURE, START_MS, World, item
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -317,3 +317,21 @@ def test_r7_only_the_latest_epochs_are_kept() -> None:
     assert world.progress().epoch == 9
     assert len(world.progress().epochs.kept) == 4
     assert world.progress().content_ms == 480_000
+
+
+def test_r7_a_clip_that_is_watched_over_and_over_stays_small_and_keeps_count() -> None:
+    world = World(item(duration_s=60))
+    phone = world.device("P")
+    for n in range(150):
+        phone.watch(n * 100, 0, 60)
+    world.checkpoint()
+    world.crash()
+    phone.connect(20_000)
+    phone.watch(20_000, 0, 60)
+    progress = world.progress()
+    assert (progress.viewing, progress.done, progress.content_ms) == (151, True, 151 * 60_000)
+    assert len(progress.epochs.current.passes) <= 26
+    assert len(progress.completions) == 100 + len(progress.epochs.current.passes)
+    assert len(world.progress_rows[LECTURE]) < 40_000
+    world.device("Q").open(21_000).reset(21_000)
+    assert (world.progress().viewing, world.progress().epoch, world.progress().done) == (1, 2, False)
