@@ -173,6 +173,12 @@ class Activation:
         except StoreError as error:
             log.warning("activation_failed", students=len(students), error=str(error))
             return
+        # Another owner may have carried them to a version that is not known here yet: by an older catalogue
+        # they would be carried back, and their places be moved twice (R9).
+        rows = (row for one in stored.values() for row in one.progress)
+        behind = {row.item for row in rows if self._knows_without(row.item, row.version)}
+        if behind and not await self._read(sorted(behind)):
+            return
         for student in students:
             try:
                 session = session_from(student, stored[student], epochs[student])
@@ -186,12 +192,21 @@ class Activation:
                 self.unreadable.pop(student, None)
                 self._residents.admit(session, self._now_ms())
 
+    def _knows_without(self, item_id: str, version: str) -> bool:
+        """Whether the item is known and that version of it is not."""
+        item = self._catalogue.get(item_id)
+        return item is not None and version not in item.durations_ms
+
     async def _learn(self, ids: list[str]) -> None:
+        await self._read(ids)
+
+    async def _read(self, ids: list[str]) -> bool:
+        """Read items anew; False if Postgres does not give them."""
         try:
             found = items_from(await sessions.load_items(self._postgres, ids))
         except StoreError as error:
             log.warning("items_not_loaded", items=len(ids), error=str(error))
-            return
+            return False
         edited = {name for name, item in found.items() if self._is_edited(item)}
         self._catalogue.update(found)
         now_ms = self._now_ms()
@@ -202,6 +217,7 @@ class Activation:
             del self._absent_ms[next(iter(self._absent_ms))]
         if edited:
             self._edited(edited)
+        return True
 
     def _is_edited(self, item: Item) -> bool:
         known = self._catalogue.get(item.id)

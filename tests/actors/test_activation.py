@@ -10,13 +10,17 @@ import pytest_asyncio
 
 from actors import activation as module
 from actors.activation import DOUBT_MS, Activation
+from actors.at_rest import items_from, progress_row
 from actors.batch import Apply, Attach, PullHeads, WireEntry
 from actors.core.events import Event
 from actors.core.item import Item
-from actors.core.placement import SLOTS
+from actors.core.placement import SLOTS, slot_of
+from actors.core.session import Session
+from actors.heads import head_of
 from actors.messages import ClockReading, Device
 from actors.residents import Residents
-from persistence import courses, items, students
+from persistence import checkpoints, courses, items, leases, sessions, students
+from persistence.checkpoints import Checkpoint
 from persistence.migrate import migrate
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 
@@ -78,7 +82,11 @@ async def world(postgres: Postgres) -> AsyncIterator[World]:
 
 
 def played(item: str, version: str = "v1") -> Apply:
-    event = Event(
+    return Apply(1, "ana", [WireEntry(sought(item, version, 1))])
+
+
+def sought(item: str, version: str, position_ms: int) -> Event:
+    return Event(
         seq=1,
         session="s",
         item=item,
@@ -88,9 +96,8 @@ def played(item: str, version: str = "v1") -> Apply:
         mono_ms=0,
         boot="b",
         wall=datetime.fromtimestamp(NOW_MS / 1000, UTC),
-        position_ms=1,
+        position_ms=position_ms,
     )
-    return Apply(1, "ana", [WireEntry(event)])
 
 
 async def test_a_student_and_an_item_are_there_when_the_batch_runs(world: World) -> None:
@@ -170,6 +177,25 @@ async def test_r9_another_current_version_is_told_once(world: World) -> None:
         while world.catalogue["edited"].version != "v2":  # noqa: ASYNC110 - it is read again behind the batch
             await asyncio.sleep(0.01)
     assert world.edited == [{"edited"}]
+
+
+async def test_r9_a_student_carried_by_another_owner_is_not_carried_back(world: World) -> None:
+    await world.lecture("longer")
+    assert await world.ready(PullHeads(1, "ana", ["longer"]))
+    opening = items.Version("longer", "v2", 90_000, {}, "v1", [{"insert": [0, 30_000]}])
+    await items.put(
+        world.postgres, [items.Item("longer", world.course, "video", "A lecture", "v2")], [opening]
+    )
+    (stored,) = await sessions.load_items(world.postgres, ["longer"])
+    there = Session("fay", 1 << 20, frozenset([world.course]))
+    there.apply("phone", [sought("longer", "v2", 40_000)], items_from([stored]), NOW_MS)
+    row = progress_row("fay", there.items["longer"], items_from([stored])["longer"])
+    slot = slot_of("fay")
+    epoch = (await leases.take(world.postgres, [slot], "another"))[slot]
+    await checkpoints.write(world.postgres, Checkpoint(slot, epoch, datetime.now(UTC), [row], []))
+    assert await world.ready(PullHeads(2, "fay", ["longer"]))
+    head = head_of(world.residents["fay"].session, world.catalogue["longer"], world.now_ms)
+    assert (head.version, head.position_ms) == ("v2", 40_000)
 
 
 async def test_f28_rows_that_cannot_be_read_are_counted_until_they_can(world: World) -> None:
