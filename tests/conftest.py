@@ -23,7 +23,8 @@ pytest_plugins = ["tests.left_out", "tests.acceptance.fixtures"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many histories the rules are tried on, or which one again."""
-    parser.addoption("--seeds", type=int, default=10_000, help="histories made from the seeds 0 to N - 1")
+    parser.addoption("--seeds", type=int, default=10_000, help="how many histories are made from seeds")
+    parser.addoption("--seeds-from", type=int, default=0, help="the first of these seeds")
     parser.addoption("--seed", type=int, default=None, help="only the history of this seed")
 
 

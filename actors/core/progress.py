@@ -53,13 +53,15 @@ class Quarantined(ValueError):
 class When:
     """The times of an event: corrected, and of its receipt; `rev_floor` is the least revision to give out.
 
-    `action_ms` is when the device's user last acted: what an automatic advance continues (R10).
+    `action_ms` is when the device's user last acted: what an automatic advance continues (R10). `sealed`:
+    it has been told to be durable that the attempt at the quiz was handed in.
     """
 
     at_ms: int
     now_ms: int
     rev_floor: int
     action_ms: int = 0
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +219,10 @@ class Progress:
         """An answer, or the attempt is handed in; the head of the item's content is not concerned."""
         event, when = fact.event, fact.when
         attempt = self.quiz or Attempt()
-        by = Action(fact.device, event.seq, when.at_ms, event.base_rev, fact.rev, when.now_ms)
+        lost_rev = self._lost_rev(event.base_rev, when.rev_floor)
+        by = Action(fact.device, event.seq, when.at_ms, event.base_rev, fact.rev, when.now_ms, lost_rev)
         if event.kind == "submitted":
-            attempt.submit(by)
+            attempt.submit(by, when.sealed)
         else:
             assert event.question is not None and event.value is not None
             answer = Answer(event.value, by)

@@ -4,11 +4,17 @@ Of two answers to one question the one that knows the other stands (R2), else th
 in corrected time; the other stays in the log. A submission hands in what stood when it was made: what its
 device knew, and what the server already had by then. So an answer heard later counts or does not by what
 happened, whatever arrives first; one made after the submission, or knowing of it, is refused.
+
+Of two submissions the one that the other's device knew stands, else the earlier in corrected time. What is
+submitted is immutable, though, from when a device has been told that it is durable: after that no submission
+replaces it, whenever it was made. So that much does go by arrival, and only that.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from actors.core.run import LOST_MS
 
 QUESTIONS_MAX = 200
 """Questions of one attempt."""
@@ -24,7 +30,7 @@ class Action(NamedTuple):
     """Where and when something was done: journal place, corrected time, what was known, when it was heard.
 
     `rev` is the revision that told it, `base_rev` the newest one its device had seen, `had_ms` the server
-    time of its receipt.
+    time of its receipt; `lost_rev` as in `run.Run`.
     """
 
     device: str
@@ -33,18 +39,28 @@ class Action(NamedTuple):
     base_rev: int
     rev: int
     had_ms: int
+    lost_rev: int = 0
 
     def knows(self, other: "Action") -> bool:
         """Whether the device had seen the other, or it comes later in the same journal (rules.md)."""
         if self.device == other.device:
             return self.seq > other.seq
-        return self.base_rev >= other.rev
+        if self.base_rev >= other.rev:
+            return True
+        lost = self.lost_rev and other.rev >= self.lost_rev
+        return bool(lost) and self.at_ms - LOST_MS <= other.at_ms <= self.at_ms
 
     def follows(self, other: "Action") -> bool:
         """Whether it was done after the other: by knowledge, else by corrected time; ties are before."""
         if self.knows(other):
             return True
         return not other.knows(self) and self.at_ms > other.at_ms
+
+    def comes_after(self, other: "Action") -> bool:
+        """As `follows`; of two that are told apart by nothing else it is always the same one."""
+        if self.knows(other) or other.knows(self):
+            return self.knows(other)
+        return (self.at_ms, self.device, self.seq) > (other.at_ms, other.device, other.seq)
 
 
 class Answer(NamedTuple):
@@ -92,9 +108,10 @@ class Attempt:
             spare = (kept for kept in self.log.values() if self._forgettable(kept))
             self._forget_oldest(max(spare, key=lambda kept: _size(one.value for one in kept)))
 
-    def submit(self, submission: Action) -> None:
-        """Hand the attempt in; the first submission the server had stands. Answers made later are gone."""
-        if self.submission is not None:
+    def submit(self, submission: Action, sealed: bool = False) -> None:
+        """Hand the attempt in; `sealed`: it durably was. Answers made later are gone."""
+        first = self.submission
+        if first is not None and (sealed or not first.comes_after(submission)):
             return
         self.submission = submission
         for question, answers in list(self.log.items()):
@@ -104,11 +121,12 @@ class Attempt:
                 del self.log[question]
 
     def _standing(self, answers: list[Answer]) -> Answer | None:
-        """The answer that stands among those to one question, given in order."""
+        """The answer that stands among those to one question, given in order. Asked for each head."""
         handed = self.submission
-        if handed is not None:
-            answers = [one for one in answers if handed.knows(one.by) or one.by.had_ms <= handed.at_ms]
-        return _in_order(answers)[-1] if answers else None
+        if handed is None:
+            return answers[-1] if answers else None
+        counted = [one for one in answers if handed.knows(one.by) or one.by.had_ms <= handed.at_ms]
+        return _latest(counted) if counted else None
 
     def _forgettable(self, answers: list[Answer]) -> list[Answer]:
         standing = self._standing(answers)
@@ -129,8 +147,13 @@ def _in_order(answers: Collection[Answer]) -> list[Answer]:
     """Oldest first. The last one stands: known by no other, and of those the latest action (R2, R3)."""
     left, order = list(answers), list[Answer]()
     while left:
-        open_ends = [one for one in left if not any(other.by.knows(one.by) for other in left)]
-        latest = max(open_ends or left, key=lambda one: (one.by.at_ms, one.by.device, one.by.seq))
+        latest = _latest(left)
         order.append(latest)
         left.remove(latest)
     return order[::-1]
+
+
+def _latest(answers: Collection[Answer]) -> Answer:
+    """Known by no other, and of those the latest action."""
+    open_ends = [one for one in answers if not any(other.by.knows(one.by) for other in answers)]
+    return max(open_ends or answers, key=lambda one: (one.by.at_ms, one.by.device, one.by.seq))

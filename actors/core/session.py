@@ -202,6 +202,14 @@ class Session:
             return "unpublished", f"the course of {event.item} is not published"
         return None
 
+    def _sealed(self, event: Event, progress: Progress) -> bool:
+        """Whether an attempt that the event hands in once more was durably handed in before."""
+        if event.kind != "submitted" or progress.quiz is None or progress.quiz.submission is None:
+            return False
+        first = progress.quiz.submission
+        device = self.devices.get(first.device)
+        return device is None or device.durable_seq >= first.seq
+
     def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
         known = progress = self.items.get(event.item)
         if progress is None:
@@ -212,7 +220,7 @@ class Session:
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
         device.clock.check(wall_ms, at_ms, now_ms)
-        when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms)
+        when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms, self._sealed(event, progress))
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:
             visit = Visit(event.session, event.item, event.intent)

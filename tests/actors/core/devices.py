@@ -85,6 +85,7 @@ class World:
         for device_id in session.dirty_devices:
             row = device_row(self.student, session.devices[device_id])
             self.device_rows[device_id] = msgspec.json.encode(row)
+            session.devices[device_id].durable_seq = row.durable_seq
         session.dirty_items, session.dirty_devices = set(), set()
 
     def crash(self) -> None:

@@ -117,7 +117,8 @@ def test_r2_a_submission_hands_in_what_its_device_knew_whatever_the_clocks_say()
         assert handed.standing == {"q": "a"}
 
 
-def test_the_first_submission_stands() -> None:
+def two_submissions(durable: bool) -> tuple[dict[str, str], str]:
+    """The phone hands in off line at 30, the web at 100, and the phone is heard at 200: what stands."""
     quiz = world()
     web, phone = quiz.device("W"), quiz.device("P", online=False)
     other = begun(phone)
@@ -126,10 +127,46 @@ def test_the_first_submission_stands() -> None:
     visit = begun(web)
     visit.answer(60, "q1", "web")
     visit.submit(100)
+    if durable:
+        quiz.checkpoint()
     phone.connect(200)
-    assert attempt(quiz).standing == {"q1": "web"}
     submission = attempt(quiz).submission
-    assert submission is not None and submission.device == "W"
+    assert submission is not None
+    return attempt(quiz).standing, submission.device
+
+
+def test_a_submission_that_is_durable_is_replaced_by_none() -> None:
+    assert two_submissions(durable=True) == ({"q1": "web"}, "W")
+
+
+def test_of_two_submissions_that_are_not_yet_durable_the_earlier_stands() -> None:
+    assert two_submissions(durable=False) == ({"q1": "phone"}, "P")
+
+
+def test_r2_of_two_submissions_the_one_that_the_other_knows_stands() -> None:
+    known = Action("A", 1, at_ms=900, base_rev=0, rev=5, had_ms=900)
+    knowing = Action("B", 1, at_ms=100, base_rev=5, rev=6, had_ms=950)
+    for order in itertools.permutations([known, knowing]):
+        handed = Attempt()
+        for submission in order:
+            handed.submit(submission)
+        assert handed.submission == known
+
+
+def test_r8_a_submission_after_a_crash_hands_in_what_its_device_had_seen_before_it() -> None:
+    quiz = world()
+    web, phone = quiz.device("W"), quiz.device("P")
+    visit, other = begun(web), begun(phone)
+    visit.answer(10, "q1", "first")
+    quiz.checkpoint()
+    visit.answer(60, "q1", "web")
+    other.submit(61)
+    quiz.crash()
+    for device in (web, phone):
+        device.connect(70, deliver=False)
+        device.deliver(device.journal, 70)
+    assert attempt(quiz).submission is not None
+    assert attempt(quiz).standing == {"q1": "web"}
 
 
 @given(

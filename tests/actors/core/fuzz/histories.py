@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 DEVICES = ("A", "B", "C", "D")
 ITEMS = ("i1", "i2", "i3")
+QUESTIONS = ("p", "q")
 DURATION_S = {"i1": 100, "i2": 200, "i3": 60}
 
 WAITS_S = (0, 1, 3, 5, 10, 10, 10, 20, 30)
@@ -21,8 +22,8 @@ RATES = (1.0, 1.0, 1.0, 2.0, 0.5)
 class Step(NamedTuple):
     """After `wait_s`, `device` does `what` with `item`; `place_s` and `extra` by what.
 
-    The network's steps: `drop` and `mute` (it hears, and what it says is lost) of one device, `meet` of the
-    devices in `extra`, `crash` of the owner and `checkpoint`.
+    An `answer` has "question=value" in `extra`. The network's steps: `drop` and `mute` (it hears, and what
+    it says is lost) of one device, `meet` of the devices in `extra`, `crash` of the owner and `checkpoint`.
     """
 
     what: str
@@ -58,6 +59,11 @@ class History:
 def generate(seed: int) -> History:
     """The history of a seed: some steps on line, then devices part and meet, and all meet at the end."""
     return _Author(seed).history()
+
+
+def generate_quiz(seed: int) -> History:
+    """A history of devices that answer one quiz and hand it in, on line and off."""
+    return _Learner(seed).history()
 
 
 class _Author:
@@ -215,3 +221,23 @@ class _Author:
         rate: float = 1.0,
     ) -> None:
         self.steps.append(Step(what, device, item, place_s, extra, wait_s, rate))
+
+
+class _Learner(_Author):
+    """Writes a history of one quiz: the same partings and meetings, and nothing is played."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.devices = DEVICES[: self.random.choice((2, 2, 3))]
+        self.items = ITEMS[:1]
+
+    def _user(self, name: str) -> None:
+        (item,) = self.items
+        if name not in self.items_open:
+            self._add("open", name, item, extra="resume", wait_s=self._wait_s(long=True))
+            self.items_open[name] = item
+        if self.random.random() < 0.15:
+            self._add("submit", name, item, wait_s=self._wait_s())
+        else:
+            answer = f"{self.random.choice(QUESTIONS)}={name}{len(self.steps)}"
+            self._add("answer", name, item, extra=answer, wait_s=self._wait_s())

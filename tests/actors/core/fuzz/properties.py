@@ -1,6 +1,7 @@
 """What must hold of every history, by rule id. A history that breaks one raises `Broken`."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from actors.core.events import Event
@@ -33,6 +34,7 @@ def check(history: History, orders: Sequence[Delivery] = ()) -> None:
     """Every property of one history, delivered in these ways besides; in one of `ORDERS` if none is given."""
     plain = Simulation(history, Delivery(), Watcher()).run()
     check_oracles(plain)
+    check_submissions(plain)
     for order in orders or (ORDERS[history.seed % len(ORDERS)],):
         other = Simulation(history, order, Watcher()).run()
         same(plain, other, "R3, R5, R6, R8: the order of arrival")
@@ -82,6 +84,16 @@ def check_oracles(simulation: Simulation) -> None:
             _equal("R5: wall time of", item, oracles.wall(simulation, item), wall)
             quarters = {quarter: ms / 1000 for quarter, ms in told["quarters"].items()}
             _equal("R5: calendar of", item, oracles.quarters(simulation, item), quarters)
+
+
+def check_submissions(simulation: Simulation) -> None:
+    """What was handed in when all met is so ever after: it is durable from then on (rules.md, quizzes)."""
+    for former, later in pairwise(simulation.pictures):
+        for item, told in former.items():
+            if told["quiz"] and told["quiz"].submission:
+                before, now = told["quiz"], later[item]["quiz"]
+                _equal("Quizzes: submission of", item, before.submission, now.submission)
+                _equal("Quizzes: what was handed in of", item, before.standing, now.standing)
 
 
 def _equal(what: str, item: str, expected: Any, told: Any) -> None:

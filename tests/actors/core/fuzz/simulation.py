@@ -5,10 +5,10 @@ same at the same step, so the rules ask for the same result.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -79,6 +79,14 @@ class Device:
     journal: list[Event] = field(default_factory=list)
     seen: dict[str, tuple[int, float]] = field(default_factory=dict)
     player: Player | None = None
+
+
+class Handed(NamedTuple):
+    """An attempt at a quiz: the values that stand, all that are kept, and which submission stands."""
+
+    standing: dict[str, str]
+    log: dict[str, list[str]]
+    submission: str
 
 
 class Simulation:
@@ -183,7 +191,12 @@ class Simulation:
         self._gather(list(self.devices.values()))
 
     def _gather(self, devices: list[Device]) -> None:
-        """These devices come on line at once: clocks are stated, then their journals arrive in some order."""
+        """These devices come on line at once: clocks are stated, then their journals arrive in some order.
+
+        Until then everything heard has become durable, and all have been told.
+        """
+        for known in self.session.devices.values():
+            known.durable_seq = known.applied_seq
         if self.delivery.stored:
             self._store()
             self._restore()
@@ -351,6 +364,21 @@ class Simulation:
     def _reset(self, step: Step) -> None:
         self._decree(step, "reset")
 
+    def _answer(self, step: Step) -> None:
+        question, _, value = step.extra.partition("=")
+        self._register(step, "answered", question=question, value=value)
+
+    def _submit(self, step: Step) -> None:
+        self._register(step, "submitted")
+
+    def _register(self, step: Step, kind: str, **fields: Any) -> None:
+        """What concerns the attempt at a quiz, and not the run that is playing: that knows no more by it."""
+        if found := self._player(step):
+            device, player = found
+            base_rev = self._look(device, player.item)[0]
+            self._tell(device, replace(player, base_rev=base_rev), kind, **fields)
+            self.acted = (self.now_s, device.name)
+
     def _act(self, device: Device, player: Player, kind: str, **fields: Any) -> None:
         """A user action: it knows what the device has seen of the item."""
         player.base_rev = self._look(device, player.item)[0]
@@ -401,4 +429,13 @@ def _picture(progress: Progress, item: Item) -> dict[str, Any]:
         "content": progress.content_ms / 1000,
         "wall": [(a / 1000 - START_S, b / 1000 - START_S) for a, b in progress.wall],
         "quarters": dict(sorted(progress.quarters.items())),
+        "quiz": _attempt(progress),
     }
+
+
+def _attempt(progress: Progress) -> Handed | None:
+    quiz = progress.quiz
+    if quiz is None:
+        return None
+    submission = f"{quiz.submission.device} {quiz.submission.seq}" if quiz.submission else ""
+    return Handed(dict(sorted(quiz.standing.items())), dict(sorted(quiz.values.items())), submission)

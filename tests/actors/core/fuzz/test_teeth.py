@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from actors.core import contest, progress
+from actors.core import contest, progress, quizzes
 from actors.core.intervals import Intervals
+from actors.core.quizzes import Attempt
 from actors.core.session import Device
 from actors.core.visit import Visit
-from tests.actors.core.fuzz.histories import generate
+from tests.actors.core.fuzz.histories import generate, generate_quiz
 from tests.actors.core.fuzz.shrinking import broken_by
 
 HISTORIES = 200
@@ -56,6 +57,24 @@ def time_dated_by_arrival(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(progress.Progress, "_date", by_arrival)
 
 
+def submission_by_arrival(patch: pytest.MonkeyPatch) -> None:
+    submit = Attempt.submit
+    patch.setattr(Attempt, "submit", lambda self, submission, sealed: submit(self, submission, True))
+
+
+def submission_never_sealed(patch: pytest.MonkeyPatch) -> None:
+    submit = Attempt.submit
+    patch.setattr(Attempt, "submit", lambda self, submission, sealed: submit(self, submission, False))
+
+
+def answers_by_arrival(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quizzes, "_in_order", lambda answers: sorted(answers, key=lambda one: one.by.rev))
+
+
+def late_answers_handed_in(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Attempt, "_standing", lambda self, answers: answers[-1] if answers else None)
+
+
 @pytest.mark.parametrize(
     "switched_off",
     [
@@ -72,3 +91,14 @@ def test_a_rule_that_is_switched_off_is_found(
 ) -> None:
     switched_off(monkeypatch)
     assert any(broken_by(generate(seed)) for seed in range(HISTORIES))
+
+
+@pytest.mark.parametrize(
+    "switched_off",
+    [submission_by_arrival, submission_never_sealed, answers_by_arrival, late_answers_handed_in],
+)
+def test_a_rule_of_quizzes_that_is_switched_off_is_found(
+    switched_off: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched_off(monkeypatch)
+    assert any(broken_by(generate_quiz(seed)) for seed in range(HISTORIES))
