@@ -11,6 +11,10 @@ from gateway.replay.trace import Expectation, Item, Told, Trace, Version
 
 SAME_S = 1e-6
 
+DAY_MS = 86_400_000
+PLAY_MAX_MS, WAIT_MAX_MS = 30 * DAY_MS, 20 * 365 * DAY_MS
+"""How long one action may last: a replay takes a step for each beat, or sign of life of who waits."""
+
 
 def problems_of(trace: Trace) -> list[str]:
     """Everything that is wrong with a trace whose keys and types are right, each naming its key."""
@@ -124,6 +128,9 @@ class _Timeline:
                 yield f"{where}.{problem}"
 
     def _one(self, action: Action, end_ms: int) -> str | None:
+        longest_ms = PLAY_MAX_MS if isinstance(action, do.Play) else WAIT_MAX_MS
+        if end_ms - action.at_ms > longest_ms:
+            return f"do: lasts longer than {longest_ms // DAY_MS} days"
         item = getattr(action, "item", None)
         if item is not None and item not in self.trace.items:
             return f"item: there is no item {item}"

@@ -22,6 +22,7 @@ def _entry(index: int, change: dict[str, Any]) -> Callable[[Document], None]:
 
 
 BUSY = {"at": "2026-03-02T10:00:30Z", "device": "W", "do": "seek", "to_s": 5}
+FOR_EVER = {"at": "2026-03-02T10:01:00Z", "device": "W", "do": "idle", "until": "9000-01-01T00:00:00Z"}
 
 BROKEN: list[tuple[str, Callable[[Document], None], str]] = [
     ("unknown key", lambda d: d.update(colour="red"), "colour"),
@@ -37,6 +38,8 @@ BROKEN: list[tuple[str, Callable[[Document], None], str]] = [
     ("no such version", _first({"version": "v9"}), "timeline[0].version: lec1 has no version v9"),
     ("still busy", lambda d: d["timeline"].insert(2, BUSY), "timeline[2].at: W is still busy"),
     ("backwards", _entry(1, {"from_s": 70}), "timeline[1].to_s: lies before from_s"),
+    ("a play for years", _entry(1, {"rate": 1e-9}), "timeline[1].do: lasts longer than 30 days"),
+    ("a pause for ever", lambda d: d["timeline"].insert(2, FOR_EVER), "timeline[2].do: lasts longer"),
     ("beyond", _entry(1, {"to_s": 4000}), "timeline[1].to_s: beyond the item"),
     ("no player", _first({"tab": 2}), "timeline[1].do: play without an open player"),
     ("up already", lambda d: d["timeline"].insert(0, _act("connect")), "timeline[0].do: the link of W is up"),
