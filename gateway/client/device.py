@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import random
 import time
 from collections import Counter, deque
@@ -26,6 +27,8 @@ BACKOFF_S = (0.5, 30.0)
 OPEN_S = 10.0
 SEND_S = 10.0
 MESSAGES_MAX = 200
+
+log = logging.getLogger(__name__)
 
 Token = Callable[[], str] | Callable[[], Awaitable[str]]
 
@@ -185,6 +188,10 @@ class Device:
                 pause_s = min(pause_s * 2, longest_s)
             except ClientError as error:
                 self.failure = error
+            except Exception:
+                # Of `token` or `on_message`, or a frame nobody can read: the journal waits for a better time.
+                log.exception("device %s lost its connection to an error; it will try again", self.id)
+                pause_s = min(pause_s * 2, longest_s)
             await self._tell()
             if self.failure is None:
                 await asyncio.sleep(max(least_s, random.uniform(0, pause_s)))

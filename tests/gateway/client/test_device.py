@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from gateway.client import ClosedForGood, Device, Sealed, Visit
+from gateway.client import ClosedForGood, Device, Message, Sealed, Visit
 from gateway.client import device as module
 from tests.gateway.client.peer import WAIT_S, head, pack, peer, said, seqs, welcome
 
@@ -39,6 +39,36 @@ async def test_p21_it_comes_back_and_sends_again_what_is_not_durable() -> None:
         await device.record("closed", "lec", "visit")
         await device.until_durable(WAIT_S)
         assert got == [[1], [1]] and device.closes == [4000]
+
+
+async def test_it_tries_again_when_the_token_or_the_caller_raises() -> None:
+    tokens = iter([RuntimeError("502 from the identity provider"), "one", "two", "three"])
+    heard: list[object] = []
+
+    def token() -> str:
+        given = next(tokens)
+        if isinstance(given, Exception):
+            raise given
+        return str(given)
+
+    def hear(message: Message, heard_s: float) -> None:
+        heard.append(message["type"])
+        if message["type"] == "head" and heard.count("head") == 1:
+            raise ValueError("a defect of the caller")
+
+    async def script(socket: ServerConnection) -> None:
+        if (await said(socket))["token"] == "two":
+            await socket.send(b"\xc1 no message")
+        else:
+            await socket.send(welcome())
+            await socket.send(head())
+        await socket.wait_closed()
+
+    async with peer(script) as url:
+        device = await Device(url, "ada", "kiosk", token=token, on_message=hear).start(WAIT_S)
+        await device.until(lambda: heard.count("head") == 2, WAIT_S)
+        assert device.online and next(tokens, None) is None
+        await device.stop()
 
 
 async def test_it_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
