@@ -45,7 +45,10 @@ class Decision:
 def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
     """The head among the runs of an item; None if none of them may have it."""
     real = [run for run in runs if run.real and epochs.competes(run)]
-    frontier = [run for run in real if not any(later.knows(run) for later in real if later is not run)]
+    latest_first = real[::-1]  # who knows a run has most often come after it
+    frontier = [
+        run for run in real if not any(other.knows(run) for other in latest_first if other is not run)
+    ]
     if not frontier:
         return None
     frontier.sort(key=_in_time)
@@ -54,7 +57,7 @@ def decide(runs: Collection[Run], epochs: Epochs) -> Decision | None:
         duels.append(_contest(head, challenger, runs, epochs))
         head = duels[-1].winner
     ends = {run.key for run in frontier}  # runs compare field by field, which is slow
-    played_on = [run for run in real if run.key not in ends and _played_on(run, real)]
+    played_on = [run for run in real if run.key not in ends and _played_on(run, latest_first)]
     losers = [*(duel.loser for duel in duels), *played_on]
     latest = max(losers, key=lambda run: (run.moved_ms, run.device, run.seq), default=None)
     return Decision(head, "R3" if duels else "R2", latest, tuple(duels), tuple(played_on))
@@ -82,9 +85,10 @@ def worth_offering(loser: Run, head: Run, runs: Collection[Run], epochs: Epochs,
 
 def _played_on(run: Run, real: Collection[Run]) -> bool:
     """Play continued after losing the baton counts as losing, until a later run knows that too (R4)."""
-    knowing = [later for later in real if later is not run and later.knows(run)]
-    if any(later.knows_all(run) for later in knowing):
+    others = [other for other in real if other is not run]
+    if any(other.knows_all(run) and other.knows(run) for other in others):
         return False
+    knowing = [other for other in others if other.knows(run)]
     return run.moved_ms > min(later.real_ms for later in knowing)
 
 
