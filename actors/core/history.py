@@ -16,8 +16,9 @@ from actors.core.run import JUMP_MS, Key, Run
 VERSION = "version"
 """What changed: the content; the place follows its edits (R9)."""
 
-WAITING_MAX = 64
-"""Changes of one student kept until they are written; of more, the oldest changes of place are dropped."""
+WAITING_MAX = 1000
+"""Changes of one student kept until they are written: two full messages of a journal from off line. Of more,
+the oldest changes of place are dropped."""
 
 
 class RunThen(NamedTuple):

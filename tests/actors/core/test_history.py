@@ -2,7 +2,7 @@
 
 from actors.core.history import WAITING_MAX, HeadChange
 from actors.heads import head_of
-from tests.actors.core.devices import LECTURE, START_MS, World
+from tests.actors.core.devices import LECTURE, START_MS, World, item
 
 HOUR = 3600
 
@@ -130,8 +130,18 @@ def test_r9_a_new_version_leaves_a_line_with_both_places() -> None:
     assert told(world) == [("version", "R9", "P", 1300, 1000)]
 
 
-def test_of_too_many_the_oldest_changes_of_place_are_dropped_and_counted() -> None:
+def test_r4_a_message_full_of_seeks_from_off_line_loses_no_change() -> None:
     world = World()
+    phone = world.device("P", online=False)
+    visit = phone.open(0)
+    for n in range(499):
+        visit.seek(n, n % 2 * 40)
+    phone.connect(HOUR)
+    assert (len(world.session.head_changes), world.session.changes_dropped) == (499, 0)
+
+
+def test_of_too_many_the_oldest_changes_of_place_are_dropped_and_counted() -> None:
+    world = World(item(duration_s=100_000))
     phone = world.device("P", online=False)
     visit = phone.open(0)
     visit.mark(0, done=True)
