@@ -237,44 +237,6 @@ class Epochs:
         viewing.ticks = sorted([*viewing.ticks, tick])[:TICKS_MAX]
         return None if known else tick
 
-    def may_take_back(self, run: Run, runs: Collection[Run], duration_ms: int) -> bool:
-        """Whether its device knew the item to be done: what it did not know it does not take back (R7).
-
-        Of one whose knowledge died with an owner it is believed: what it knew may be told anew after it.
-        """
-        if run.lost_rev:
-            return True
-        kept = [epoch.turn for epoch in self.kept if epoch.turn and run.comes_after(epoch.turn.mark)]
-        gone = [gone.turn for gone in self.taken_back if gone.turn and gone.stood_for(run)]
-        since = max([*kept, *gone], default=None)
-        since_ms = since.at_ms if since else 0
-        if any(back.tick.at_ms >= since_ms for back in self.taken_back if back.tick and back.stood_for(run)):
-            return True
-        if since in gone:
-            return self._knew_complete_since(run, since, runs, duration_ms)
-        here = self.kept[next((n for n, epoch in enumerate(self.kept) if epoch.turn == since), 0) :]
-        return any(
-            self._knows_complete(run, viewing, epoch, runs, duration_ms)
-            for epoch in here
-            for viewing in epoch.passes
-        )
-
-    def _knew_complete_since(self, run: Run, turn: Turn, runs: Iterable[Run], duration_ms: int) -> bool:
-        """The same where the device knew a turn to stand that has been taken back."""
-        for viewing in (viewing for epoch in self.kept for viewing in epoch.passes):
-            told = [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
-            if viewing.filled is not None and viewing.filled.seen_by(run):
-                told.append(viewing.filled)
-            if any(done.at_ms >= turn.at_ms for done in told):
-                return True
-        own = [mine for mine in runs if mine.device == run.device and mine.seq < run.seq]
-        alone = Intervals()
-        for mine in own:
-            log = mine.log if mine.knows_of(turn.mark) else [part.since(turn.at_ms) for part in mine.log]
-            for part in filter(None, log):
-                alone.add(part.from_ms, part.to_ms)
-        return alone.length() >= DONE_SHARE * duration_ms
-
     def _knows_complete(
         self, run: Run, viewing: Pass, epoch: Epoch, runs: Iterable[Run], duration_ms: int
     ) -> bool:

@@ -407,13 +407,13 @@ class Progress:
         """The user ticks done, which completes the pass, or takes it back, which keeps the place (R7)."""
         runs, duration_ms = self.runs.values(), fact.item.duration_ms
         if not fact.event.done:
-            if self.epochs.may_take_back(run, runs, duration_ms):
+            if undoing.may_take_back(run, runs, self.epochs, duration_ms):
                 self._turn(run, fact)
             return
         tick = self.epochs.tick(run, fact.rev, runs, duration_ms)
+        self.rev = fact.rev
         if tick is not None:
             self._journal(Change(changes.DONE, tick.mark, None))
-            self.rev = fact.rev
 
     def _undo(self, run: Run, fact: Fact) -> None:
         """Revert the latest head change the user knew of: place, done, epoch; never time or coverage (R4)."""

@@ -1,18 +1,21 @@
-"""What an undo reverts: the latest head change its device knew of (R4).
+"""What an undo reverts: the latest head change its device knew of (R4); and what an un-tick may take back.
 
 Worked out from the runs, ticks and turns its device knew, and so the same whatever arrived first: what the
 head was among them, and what it would be without the latest of them. Two devices that undo the same change
 without knowing of each other undo it once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from actors.core.changes import DONE, EPOCH, PLACE
 from actors.core.contest import decide
 from actors.core.epochs import Epochs, Turn
-from actors.core.passes import Completion
+from actors.core.intervals import Intervals
+from actors.core.item import DONE_SHARE
+from actors.core.passes import Completion, Pass
 from actors.core.run import JUMP_MS, Mark, Run
+from actors.core.stretch import Stretch
 
 
 class Step(NamedTuple):
@@ -87,3 +90,41 @@ def _place_before(turn: Turn, known: Collection[Run], epochs: Epochs) -> int | N
         return None
     decision = decide([run for run in known if run.key != turn.mark[:2]], epochs.without(turn.mark))
     return decision.head.place_at(turn.at_ms) if decision else 0
+
+
+def may_take_back(run: Run, runs: Collection[Run], epochs: Epochs, duration_ms: int) -> bool:
+    """Whether its device knew the item to be done: what it did not know it does not take back (R7).
+
+    Of one whose knowledge died with an owner it is believed: what it knew may be told anew after it.
+    """
+    if run.lost_rev:
+        return True
+    kept = [epoch.turn for epoch in epochs.kept if epoch.turn and run.comes_after(epoch.turn.mark)]
+    gone = [back.turn for back in epochs.taken_back if back.turn and back.stood_for(run)]
+    since = max([*kept, *gone], default=None)
+    since_ms = since.at_ms if since else 0
+    ticks = [back.tick for back in epochs.taken_back if back.tick and back.stood_for(run)]
+    here = next((n for n, epoch in enumerate(epochs.kept) if epoch.turn == since), 0)
+    passes = [viewing for epoch in epochs.kept[here:] for viewing in epoch.passes]
+    told = [tick for viewing in passes for tick in viewing.ticks if run.comes_after(tick.mark)]
+    told += [viewing.filled for viewing in passes if viewing.filled and viewing.filled.seen_by(run)]
+    if any(tick.at_ms >= since_ms for tick in ticks) or (told and since not in gone):
+        return True
+    if any(done.at_ms >= since_ms for done in told):
+        return True
+    return _played_alone(run, since, passes, runs).length() >= DONE_SHARE * duration_ms
+
+
+def _played_alone(run: Run, since: Turn | None, passes: Iterable[Pass], runs: Iterable[Run]) -> Intervals:
+    """What its device had covered itself before the run, in these passes and since that turn."""
+    alone = Intervals()
+    for viewing in passes:
+        alone.unite(viewing.let_go.get(run.device, Intervals()))
+    for mine in (mine for mine in runs if mine.device == run.device and mine.seq < run.seq):
+        for stretch in mine.log:
+            part: Stretch | None = stretch
+            if since is not None and not mine.knows_of(since.mark):
+                part = stretch.since(since.at_ms)
+            if part is not None:
+                alone.add(part.from_ms, part.to_ms)
+    return alone

@@ -441,3 +441,48 @@ def test_seed_41965_an_undo_finds_the_tick_of_its_device_behind_an_unheard_reset
             Step("meet", extra="A B"),
         )
     )
+
+
+def test_seed_70274_what_a_device_covered_alone_it_knows_to_be_done() -> None:
+    """R7: an unheard reset cut its play in two, and an un-tick counted or not by arrival."""
+    check(
+        history(
+            {"A": 0, "B": 0},
+            Step("open", "A", "i1", extra="resume", wait_s=10),
+            Step("open", "B", "i1", extra="resume", wait_s=10),
+            Step("play", "B", "i1", 25, "user", 5),
+            Step("mute", "A"),
+            Step("seek", "A", "i1", 45, wait_s=1),
+            Step("reset", "A", "i1", wait_s=30),
+            Step("beat", "A", "i1", wait_s=10),
+            Step("undo", "B", "i1", wait_s=20),
+            Step("beat", "B", "i1", wait_s=20),
+            Step("drop", "B"),
+            Step("resume", "B", "i1", 50, "user", 10),
+            Step("beat", "A", "i1", wait_s=20),
+            Step("undone", "B", "i1"),
+            Step("meet", extra="A B", wait_s=10),
+        )
+    )
+
+
+def test_seed_78499_a_tick_that_says_nothing_new_can_be_known() -> None:
+    """R4, R7: it got a revision that nobody was told, so an undo that knew it left it standing."""
+    check(
+        history(
+            {"A": 0, "B": 0, "C": 0},
+            Step("open", "A", "i1", extra="auto", wait_s=3),
+            Step("open", "B", "i1", extra="resume", wait_s=5),
+            Step("mute", "C"),
+            Step("open", "C", "i1", extra="resume", wait_s=30),
+            Step("play", "C", "i1", 10, "user", 10, 2.0),
+            Step("meet", extra="B", wait_s=10),
+            Step("mute", "A"),
+            Step("fast", "C", "i1", 90, wait_s=1),
+            Step("done", "B", "i1", wait_s=10),
+            Step("done", "A", "i1", wait_s=3),
+            Step("meet", extra="A C", wait_s=10),
+            Step("undo", "B", "i1", wait_s=5),
+            Step("meet", extra="B C", wait_s=1),
+        )
+    )
