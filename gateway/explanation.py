@@ -11,6 +11,7 @@ import msgspec
 
 from actors.at_rest import items_from, session_from
 from actors.core import explanation
+from actors.core.events import WALL_END, WALL_MIN
 from actors.core.explanation import Explanation
 from actors.core.item import Item
 from actors.core.progress import Progress
@@ -19,6 +20,7 @@ from persistence import changes, progress, sessions
 from persistence.changes import HeadChange
 from persistence.errors import PlayheadError
 from persistence.postgres import Postgres
+from persistence.progress import Then
 
 SHOWN = 8
 """Latest changes shown with an explanation."""
@@ -27,6 +29,10 @@ PAGE_MAX = 100
 
 TOGETHER_MAX = 4
 """Changes of one revision: at most one of each kind, `place`, `done`, `epoch` and `version`."""
+
+
+NOT_WRITTEN = "What changed the place is not written down."
+"""Of the time before head changes were kept."""
 
 
 class BadMoment(PlayheadError):
@@ -114,10 +120,9 @@ def moment(text: str) -> datetime | None:
         found = None
     if found is None or found.tzinfo is None:
         raise BadMoment("at: send an instant with its zone, such as 2026-03-02T19:00:00Z")
-    try:
-        return found.astimezone(UTC)
-    except OverflowError:
-        raise BadMoment("at: lies outside the years that can be told") from None
+    if not WALL_MIN <= found < WALL_END:
+        raise BadMoment("at: lies outside the years that can be told")
+    return found.astimezone(UTC)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -140,7 +145,8 @@ async def explain(
     session = session_from(student, stored, 0)
     kinds = {device.id: device.kind for device in session.devices.values()}
     if at is not None:
-        return _past(item, latest, kinds, at, zone)
+        stood = await progress.then(postgres, student, item_id, at)
+        return _past(item, latest, stood, kinds, at, zone)
     row = await progress.of_item(postgres, student, item_id)
     return _present(session, item, latest, kinds, row.updated_at if row else None, zone)
 
@@ -201,20 +207,32 @@ def _present(
 
 
 def _past(
-    item: Item, latest: list[HeadChange], kinds: Mapping[str, str], at: datetime, zone: tzinfo
+    item: Item,
+    latest: list[HeadChange],
+    stood: Then | None,
+    kinds: Mapping[str, str],
+    at: datetime,
+    zone: tzinfo,
 ) -> Explained:
+    """Plain play is no change of the head: how far it had come by then, only the checkpoints know."""
     told, last = explanation.explain_past(latest, zone), latest[0] if latest else None
     version = last.version if last else item.version
+    position_ms, sentence = last.position_ms if last else 0, told.sentence
+    if stood is not None and (last is None or stood.rev > last.rev) and stood.position_ms != position_ms:
+        position_ms = stood.position_ms
+        sentence = (
+            f"{sentence if last else NOT_WRITTEN} By then it had come to {explanation.place(position_ms)}."
+        )
     return Explained(
         item=item.id,
         version=version,
-        position_ms=last.position_ms if last else 0,
+        position_ms=position_ms,
         duration_ms=item.durations_ms.get(version, item.duration_ms),
         done=last.done if last else False,
         viewing=last.viewing if last else 1,
         epoch=last.epoch if last else 1,
         rule=told.rule,
-        sentence=told.sentence,
+        sentence=sentence,
         runs=_runs(told, kinds),
         changes=_lines(latest, zone),
         coverage=[],

@@ -30,6 +30,13 @@ class Progress(msgspec.Struct, frozen=True):
     updated_at: datetime
 
 
+class Then(msgspec.Struct, frozen=True):
+    """Where a student stood by a checkpoint of the past: content ms of the version of then."""
+
+    rev: int
+    position_ms: int
+
+
 async def of_course(postgres: Postgres, cache: Cache, granted: Access) -> dict[str, Progress]:
     """By item, what the student has begun in a course they may read; through the cache."""
     student, course = granted.student, granted.course
@@ -41,6 +48,12 @@ async def of_item(postgres: Postgres, student: str, item: str) -> Progress | Non
     """Where the student stands in one item; None if they have not begun it."""
     row = await postgres.row(SQL["of_item"], student, item)
     return None if row is None else _progress(row)
+
+
+async def then(postgres: Postgres, student: str, item: str, moment: datetime) -> Then | None:
+    """Where the student stood in one item by the latest checkpoint at that moment; None if there was none."""
+    row = await postgres.row(SQL["then"], student, item, moment)
+    return None if row is None else Then(row["rev"], row["position_ms"])
 
 
 async def _load(postgres: Postgres, student: str, course: str) -> dict[str, Progress]:

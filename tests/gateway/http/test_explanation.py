@@ -173,6 +173,17 @@ async def test_what_was_then_is_explained_by_what_had_happened_by_then(una: Stud
     assert nothing["sentence"] == "Nothing had counted by then, so it began at 0:00."
 
 
+async def test_what_was_then_stands_where_play_had_come_to_by_then(una: Student) -> None:
+    await una.watch("television", 0, 0, 60)
+    before = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    await una.watch("television", 1, 60, 600, base_rev=una.rev)
+    after = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    assert len((await una.asks("history"))["changes"]) == 1, "play that only goes on is no change"
+    assert (await una.asks(f"explain?at={before}"))["position_ms"] == 60_000
+    found = await una.asks(f"explain?at={after}")
+    assert (found["position_ms"], found["runs"][0]["device"]) == (600_000, "television")
+
+
 async def test_sentences_tell_the_time_in_the_zone_asked_for(una: Student) -> None:
     await una.watch("phone", 0, 0, 600)
     at = datetime.fromtimestamp(una.began_ms / 1000, UTC)
@@ -193,6 +204,7 @@ async def test_what_was_never_begun_is_explained_too(una: Student) -> None:
         ("explain?at=2026-03-02T19:00:00", "with its zone, such as 2026-03-02T19:00:00Z"),
         ("explain?at=yesterday", "with its zone"),
         ("explain?at=0001-01-01T00:00:00%2B23:00", "years"),
+        ("explain?at=9999-12-31T23:59:59Z&zone=Asia/Tokyo", "years"),
         ("explain?zone=Mars/Base", "the name of a time zone"),
         ("explain?zone=../../etc/passwd", "the name of a time zone"),
         ("history?zone=", "the name of a time zone"),
