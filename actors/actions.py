@@ -66,7 +66,11 @@ class Actions:
         device = session.devices.get(API_DEVICE)
         former = device.visits.get(act.key) if device else None
         if former is not None:
-            if former.item != act.item:
+            progress = session.items.get(act.item)
+            run = progress.runs.get((API_DEVICE, former.run)) if progress else None
+            # An undo that found nothing to revert is kept as a mark.
+            other = run is not None and run.kind not in (act.kind, "marked")
+            if former.item != act.item or other:
                 return Turn(), Acted(code="key_reused", message="this Idempotency-Key was used before")
             return Turn(), self._answer(session, item, now_ms, repeated=True)
         if act.position_ms is not None and act.position_ms > item.duration_ms:

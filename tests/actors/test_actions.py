@@ -138,6 +138,15 @@ async def test_a_key_of_one_item_is_none_of_another(shard: Shard, ana: str) -> N
     assert (refused.head, refused.code) == (b"", "key_reused")
 
 
+async def test_h16_a_key_of_one_action_is_none_of_another(shard: Shard, ana: str) -> None:
+    await act(shard, ana, "chosen", position_ms=1, key="k1")
+    refused = await act(shard, ana, "reset", key="k1")
+    assert (refused.head, refused.code) == (b"", "key_reused")
+    assert (await act(shard, ana, "chosen", position_ms=1, key="k1")).repeated
+    await act(shard, ana, "undone", key="k2")
+    assert (await act(shard, ana, "undone", key="k2")).repeated
+
+
 async def test_a_repeat_is_known_after_the_shard_was_killed(
     shard: Shard, postgres_dsn: str, ana: str
 ) -> None:
