@@ -18,6 +18,7 @@ from actors.residents import Residents, needed_items
 from persistence import sessions
 from persistence.errors import StoreError
 from persistence.postgres import Postgres
+from persistence.sessions import StoredItem
 
 log = structlog.get_logger()
 
@@ -203,14 +204,15 @@ class Activation:
     async def _read(self, ids: list[str]) -> bool:
         """Read items anew; False if Postgres does not give them."""
         try:
-            found = items_from(await sessions.load_items(self._postgres, ids))
+            stored = await sessions.load_items(self._postgres, ids)
         except StoreError as error:
             log.warning("items_not_loaded", items=len(ids), error=str(error))
             return False
+        found, unreadable = _readable(stored)
         edited = {name for name, item in found.items() if self._is_edited(item)}
         self._catalogue.update(found)
         now_ms = self._now_ms()
-        for item in ids:
+        for item in (wanted for wanted in ids if wanted not in unreadable):
             self._absent_ms.pop(item, None)
             (self._known_ms if item in self._catalogue else self._absent_ms)[item] = now_ms
         while len(self._absent_ms) > ABSENT_MAX:
@@ -234,6 +236,23 @@ class Activation:
                 resident = self._residents[student]
                 resident.session.enrolled = frozenset(enrolled[student])
                 resident.enrolled_ms = self._now_ms()
+
+
+def _readable(stored: list[StoredItem]) -> tuple[dict[str, Item], set[str]]:
+    """The items of these rows, and the ids of those that cannot be read: they keep out no other (F28).
+
+    What names one of those waits, rather than being refused for good as if there were no such item.
+    """
+    try:
+        return dict(items_from(stored)), set()
+    except Exception:  # noqa: BLE001 - whatever it is, it is of one of them
+        found: dict[str, Item] = {}
+        for one in stored:
+            try:
+                found.update(items_from([one]))
+            except Exception:
+                log.exception("item_unreadable", item=one.id)
+        return found, {one.id for one in stored} - found.keys()
 
 
 def _would_refuse(item: Item, operation: Operation) -> bool:

@@ -85,6 +85,8 @@ def _checked(version: Version) -> Version:
         pairs = [*edit.items()]
         if len(pairs) != 1 or pairs[0][0] not in ("cut", "insert") or len(pairs[0][1]) != 2:
             raise BadEdits(f'{where}: {edit} is neither {{"cut": [from, to]}} nor {{"insert": [at, length]}}')
+        if not all(type(ms) is int for ms in pairs[0][1]):
+            raise BadEdits(f"{where}: {edit} is not in whole ms")
     inserts = [(at_ms, length_ms) for at_ms, length_ms in _pairs(version, "insert")]
     if any(at_ms < 0 or length_ms <= 0 for at_ms, length_ms in inserts):
         raise BadEdits(f"{where}: an insert has a place of at least 0 and a length of more than 0 ms")

@@ -198,6 +198,18 @@ async def test_r9_a_student_carried_by_another_owner_is_not_carried_back(world: 
     assert (head.version, head.position_ms) == ("v2", 40_000)
 
 
+async def test_f28_an_item_whose_edits_cannot_be_read_keeps_out_no_other(world: World) -> None:
+    await world.lecture("sound")
+    await world.lecture("broken")
+    await world.postgres.execute(
+        "INSERT INTO item_version VALUES ('broken', 'v2', 1, '{}', '[{\"cut\": [5]}]', now(), 'v1')"
+    )
+    pulls = [PullHeads(n, "ana", [item]) for n, item in enumerate(("broken", "sound"))]
+    assert await world.activation.prepare(pulls) == ([pulls[1]], [pulls[0]])
+    await world.postgres.execute("DELETE FROM item_version WHERE version = 'v2' AND item = 'broken'")
+    assert await world.ready(pulls[0])
+
+
 async def test_f28_rows_that_cannot_be_read_are_counted_until_they_can(world: World) -> None:
     await students.put(world.postgres, [students.Student("eve", "Eve")])
     broken = "INSERT INTO device_watermark VALUES ('eve', 'phone', 1, '{\"shape\": 2}', now())"

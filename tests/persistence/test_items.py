@@ -59,6 +59,8 @@ async def test_a_version_may_come_with_the_one_it_was_made_from(postgres: Postgr
         ("v1", [{"insert": [-5, 1]}], "an insert has"),
         ("v1", [{"move": [5, 10]}], "is neither"),
         ("v1", [{"cut": [5]}], "is neither"),
+        ("v1", [{"cut": [0.5, 10]}], "whole ms"),
+        ("v1", [{"insert": ["5", 10]}], "whole ms"),
         ("v1", [{"cut": [5, 10], "insert": [1, 2]}], "is neither"),
         ("v1", [{"insert": [n, 1]} for n in range(EDITS_MAX + 1)], "more than"),
     ],
