@@ -1,8 +1,11 @@
-"""The journal of head changes of an item (R4)."""
+"""What a change of the head is, and the journal of them that is part of an item's state (R4)."""
 
 from typing import NamedTuple
 
-from actors.core.run import Key, Mark
+from actors.core.run import EXPLICIT, JUMP_MS, Key, Mark, Run
+
+NAMED_MS = 1_000
+"""A place that the user has named is another one from here on; nearer, it is the rounding of a player."""
 
 CHANGES_MAX = 8
 """Head changes kept here; the checkpoint history has them all."""
@@ -22,3 +25,13 @@ class Change(NamedTuple):
     place_ms: int | None
     rule: str = ""
     loser: Key | None = None
+
+
+def moves(head: Run, former: Run, former_ms: int) -> bool:
+    """Whether a run that has the head now changes it; the former one's run stood at `former_ms`.
+
+    It is another device's, or its user has named another place, or it jumped: play that goes on from where
+    the head stood changes nothing. The history and the undo both go by this.
+    """
+    apart_ms = abs(former_ms - head.start_ms)
+    return former.device != head.device or apart_ms > (NAMED_MS if head.kind in EXPLICIT else JUMP_MS)

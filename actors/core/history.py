@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from actors.core.changes import DONE, EPOCH, PLACE
+from actors.core.changes import DONE, EPOCH, PLACE, moves
 from actors.core.events import Event
 from actors.core.progress import Progress
-from actors.core.run import JUMP_MS, Key, Run
+from actors.core.run import Key, Run
 
 VERSION = "version"
 """What changed: the content; the place follows its edits (R9)."""
@@ -107,10 +107,8 @@ def waiting(changes: Iterable[HeadChange]) -> tuple[list[HeadChange], int]:
 
 
 def _moved(former: Run | None, head: Run) -> bool:
-    """Whether it is another's head now, or the place is another one."""
-    if former is None or former.device != head.device:
-        return True
-    return abs(former.position_ms - head.start_ms) > JUMP_MS
+    """Whether it is the first head, or another one than before."""
+    return former is None or moves(head, former, former.position_ms)
 
 
 def _change(

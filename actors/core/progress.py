@@ -380,8 +380,7 @@ class Progress:
         self.loser_key = decision.loser.key if decision.loser else None
         if former is None or former is head or head.kind == "reset":
             return
-        jumped = abs(former.position_ms - head.start_ms) > JUMP_MS
-        if jumped or former.device != head.device:
+        if changes.moves(head, former, former.position_ms):
             by = Mark(head.device, head.seq, fact.rev, fact.when.at_ms)
             self._journal(Change(changes.PLACE, by, former.position_ms, self.rule, self.loser_key))
 

@@ -8,13 +8,13 @@ without knowing of each other undo it once.
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from actors.core.changes import DONE, EPOCH, PLACE
+from actors.core.changes import DONE, EPOCH, PLACE, moves
 from actors.core.contest import decide
 from actors.core.epochs import Epochs, Turn
 from actors.core.intervals import Intervals
 from actors.core.item import DONE_SHARE
 from actors.core.passes import Completion, Pass
-from actors.core.run import JUMP_MS, Mark, Run
+from actors.core.run import Mark, Run
 from actors.core.stretch import Stretch
 
 
@@ -39,7 +39,7 @@ def latest_known(run: Run, runs: Collection[Run], epochs: Epochs) -> Step | None
 
 
 def _places(known: Collection[Run], epochs: Epochs) -> list[Step]:
-    """The latest change of the place, if there was one: the head jumped, or went to another device."""
+    """The latest change of the place, if there was one."""
     left = list(known)
     decision = decide(left, epochs)
     while decision is not None:
@@ -49,7 +49,7 @@ def _places(known: Collection[Run], epochs: Epochs) -> list[Step]:
         if before is None or head.kind == "reset":
             return []
         place_ms = before.head.place_at(head.real_ms)
-        if abs(place_ms - head.start_ms) > JUMP_MS or before.head.device != head.device:
+        if moves(head, before.head, place_ms):
             return [Step(PLACE, head.action_ms, Mark(*head.key, head.first_rev), place_ms)]
         decision = before
     return []

@@ -43,8 +43,35 @@ def test_r2_another_device_and_another_place_leave_a_line() -> None:
     visit = tv.open(2000)
     visit.seek(2000, 1500)
     assert told(world) == [("place", "R2", "T", 1500, 700)]
-    visit.seek(2001, 1510)
-    assert told(world) == [], "near is the same place"
+    visit.play(2001, 1510, 1530)
+    assert told(world) == [], "near is the same place, unless the user has named it"
+
+
+def test_r4_every_small_move_that_the_user_named_leaves_a_line_and_can_be_undone() -> None:
+    world = World()
+    phone = world.device("P")
+    visit = phone.open(0)
+    visit.choose(0, 5)
+    visit.choose(1, 12)
+    visit.seek(2, 8)
+    visit.seek(3, 8.9)
+    assert [line[3:] for line in told(world)] == [(5, None), (12, 5), (8, 12)], "rounding is no move"
+    visit.undo(4)
+    assert world.position_s() == 12
+    visit.undo(5)
+    assert world.position_s() == 8.9, "an undo of an undo does it again"
+    assert [line[3:] for line in told(world)] == [(12, 8), (8, 12)]
+
+
+def test_r4_an_undo_goes_back_to_where_play_had_come_before_the_move() -> None:
+    world = World()
+    phone = world.device("P")
+    visit = phone.open(0)
+    at_s = visit.play(0, 0, 20)
+    visit.choose(at_s, 12)
+    visit.play(at_s, 12, 21)
+    visit.undo(at_s + 9)
+    assert world.position_s() == 20
 
 
 def test_r3_the_line_names_the_loser() -> None:
