@@ -98,6 +98,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.data.folder).absolute()
 
     @property
+    def data_option(self) -> str:
+        """What other commands need to find this data folder, after a space; "" where they look anyway."""
+        usual = _read(DEFAULTS)["data"]["folder"]
+        return "" if self.folder == Path(usual).absolute() else f" --data {self.folder}"
+
+    @property
+    def socket_url(self) -> str:
+        """Where programs on this machine open sockets."""
+        return f"ws://{self.sockets.host}:{self.sockets.port}/v1/socket"
+
+    @property
     def web_url(self) -> str:
         """Where the pages are."""
         return f"http://{self.web.host}:{self.web.port}"

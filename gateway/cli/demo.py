@@ -170,7 +170,9 @@ def _say(steps: Steps, settings: Settings, started: Started) -> None:
         console.print(f"  {name:<28} {link}", soft_wrap=True)
     console.print(f"  Ray dashboard                {started.dashboard_url}/#/actors")
     console.print(f"  its token is in              {settings.folder / 'ray.token'}", soft_wrap=True)
-    console.print("\n  `./run playhead status` shows what it does. Ctrl-C stops everything.\n")
+    console.print(f"  sockets, for programs        {settings.socket_url}", soft_wrap=True)
+    status = f"./run playhead status{settings.data_option}"
+    console.print(f"\n  `{status}` shows what it does. Ctrl-C stops everything.\n", soft_wrap=True)
 
 
 async def _said_goodbye(steps: Steps, began: float, durable: bool) -> None:

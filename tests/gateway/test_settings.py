@@ -55,3 +55,12 @@ def test_rule_18_more_connections_than_postgres_has_are_refused() -> None:
     with pytest.raises(SetupError, match="max_connections"):
         wiring.check_budget(settings, 90)
     wiring.check_budget(settings, 100)
+
+
+def test_other_commands_are_told_where_the_data_are(tmp_path: Path) -> None:
+    assert load(None, {}, {}).data_option == ""
+    assert load(None, {}, {"data.folder": str(tmp_path)}).data_option == f" --data {tmp_path}"
+
+
+def test_programs_are_told_where_the_sockets_are() -> None:
+    assert load(None, {}, {"sockets.port": 9_001}).socket_url == "ws://127.0.0.1:9001/v1/socket"

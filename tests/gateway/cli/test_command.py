@@ -23,7 +23,7 @@ from persistence.postgres import PostgresSettings, open_postgres
 from tests.acceptance.system import free_port
 from tests.conftest import make_database
 
-COMMANDS = ("demo", "up", "migrate", "token", "explain", "status")
+COMMANDS = ("demo", "up", "migrate", "token", "replay", "explain", "status")
 PLAYHEAD = (sys.executable, "-m", "gateway.cli")
 CLUSTER = """
 import asyncio, sys
@@ -70,7 +70,8 @@ async def test_help_of_every_command(command: str) -> None:
 
 
 async def test_token_is_one_that_verifies(tmp_path: Path) -> None:
-    code, out, _ = await playhead("token", "ada", "--minutes", "2", "--data", str(tmp_path))
+    code, out, said = await playhead("token", "ada", "--minutes", "2", "--data", str(tmp_path))
+    assert "a new key" in said, "a key nobody has signed with yet opens no running system"
     assert code == 0 and out.count("\n") == 1
     identity = TokenVerifier(open_keys(tmp_path / "keys").jwks).verify(out.strip())
     assert identity.student == "ada"
