@@ -95,7 +95,13 @@ class Pass:
         """
         if self.filled is not None and (self.let_go or self.settled):
             return False
-        at_ms = _filled_at(self.gone(), [part for play in plays for part in play.parts], enough_ms)
+        parts = [part for play in plays for part in play.parts]
+        if self.filled is not None and not anew:
+            # Most often its date does not move, which is cheaply told.
+            before_ms = self.filled.at_ms - 1
+            if _covered_ms(self.gone(), parts, before_ms) < enough_ms:
+                return False
+        at_ms = _filled_at(self.gone(), parts, enough_ms)
         if at_ms is None:
             self.filled = None if anew else self.filled
             return False
@@ -204,26 +210,27 @@ def _ticked_after(tick: Completion, opened: Mapping[str, Mark]) -> bool:
 
 def _filled_at(gone: Intervals, parts: Sequence[Stretch], enough_ms: float) -> int | None:
     """The first moment at which so much had been covered; None if it is not yet."""
-
-    def covered_ms(moment_ms: int) -> int:
-        covered = gone.copy()
-        for part in parts:
-            if part.start_ms < moment_ms:
-                covered.add(part.from_ms, part.place_at(moment_ms))
-        return covered.length()
-
     if not parts or enough_ms <= 0:
         return None
     before_ms, by_ms = min(part.start_ms for part in parts), max(part.end_ms for part in parts)
-    if covered_ms(by_ms) < enough_ms:
+    if _covered_ms(gone, parts, by_ms) < enough_ms:
         return None
     while before_ms + 1 < by_ms:
         middle_ms = (before_ms + by_ms) // 2
-        if covered_ms(middle_ms) < enough_ms:
+        if _covered_ms(gone, parts, middle_ms) < enough_ms:
             before_ms = middle_ms
         else:
             by_ms = middle_ms
     return by_ms
+
+
+def _covered_ms(gone: Intervals, parts: Iterable[Stretch], moment_ms: int) -> int:
+    """How much had been covered by that moment."""
+    covered = gone.copy()
+    for part in parts:
+        if part.start_ms < moment_ms:
+            covered.add(part.from_ms, part.place_at(moment_ms))
+    return covered.length()
 
 
 def _unite(covered: Intervals, parts: Iterable[Stretch]) -> None:
