@@ -33,7 +33,11 @@ COMPLETIONS_MAX = 100
 """Dates kept of the completions of passes that have become one with another: the latest."""
 
 LOG_MAX = 32
-"""Stretches kept of a run; older ones keep their coverage and lose their time."""
+"""Stretches kept of a run; older ones keep their coverage and lose their time.
+
+So a reset or an undo that is heard later finds them where they were counted: it neither clears nor goes back
+to a part of them.
+"""
 
 
 class Turn(NamedTuple):

@@ -127,6 +127,11 @@ def arrange(
         viewing, later = passes[number - 1], passes[number:]
         if viewing.completion is None:
             _reopen(passes, number, _settled_openers(later, left), kept, now)
+        elif anew and later and not later[0].settled:
+            # Who knew it complete only by what is taken back now has opened nothing.
+            gone = kept - {run.key for run in _openers(viewing, (), left, enough_ms)}
+            opened = later[0].opened.items()
+            later[0].opened = {device: mark for device, mark in opened if (device, mark.seq) not in gone}
         here = [play for play in left if not any(other.begun_before(play.run) for other in later)]
         latched = viewing.fill(here, enough_ms, now, anew) or latched
         openers = _openers(viewing, later, left, enough_ms) + _settled_openers(later, left)

@@ -14,6 +14,9 @@ ITEMS = ("i1", "i2", "i3")
 QUESTIONS = ("p", "q")
 DURATION_S = {"i1": 100, "i2": 200, "i3": 60}
 
+ACTIONS = ("play", "resume", "seek", "choose", "done", "undone", "undo", "reset")
+"""Steps that begin a run."""
+
 WAITS_S = (0, 1, 3, 5, 10, 10, 10, 20, 30)
 LONG_WAITS_S = (300, 900, 3600, 90_000)
 RATES = (1.0, 1.0, 1.0, 2.0, 0.5)
@@ -64,6 +67,11 @@ def generate(seed: int) -> History:
 def generate_quiz(seed: int) -> History:
     """A history of devices that answer one quiz and hand it in, on line and off."""
     return _Learner(seed).history()
+
+
+def generate_long(seed: int, runs: int = 60) -> History:
+    """A history of three devices in one item, with at least so many user actions."""
+    return _Chronicler(seed, runs).history()
 
 
 class _Author:
@@ -241,3 +249,35 @@ class _Learner(_Author):
         else:
             answer = f"{self.random.choice(QUESTIONS)}={name}{len(self.steps)}"
             self._add("answer", name, item, extra=answer, wait_s=self._wait_s())
+
+
+class _Chronicler(_Author):
+    """Writes a history that is long enough for the core to let go of what is old."""
+
+    def __init__(self, seed: int, runs: int) -> None:
+        super().__init__(seed)
+        self.devices, self.items, self.runs = DEVICES[:3], ITEMS[:1], runs
+
+    def history(self) -> History:
+        random = self.random
+        skews = {name: random.choice((0, 0, 3600)) for name in self.devices}
+        self.decrees = random.random() < 0.7
+        while sum(step.what in ACTIONS for step in self.steps) < self.runs:
+            for name in self.devices:
+                if random.random() < 0.3:
+                    self._part(name)
+            for _ in range(random.randint(2, 20)):
+                self._user(random.choice(self.devices))
+            self._meet(sorted(self.away) if random.random() < 0.7 else self._some_away())
+        self._meet(list(self.devices))
+        return History(self.seed, skews, tuple(self.steps))
+
+    def _while_playing(self, name: str, item: str) -> None:
+        if self.random.random() < 0.02:
+            for _ in range(40):  # a bad connection: one run in many pieces
+                self._add("stall", name, item, wait_s=3)
+                self._add("beat", name, item, wait_s=1)
+        elif self.decrees and self.random.random() < 0.05:
+            self._decree(name, item)
+        else:
+            super()._while_playing(name, item)

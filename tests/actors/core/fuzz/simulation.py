@@ -299,6 +299,11 @@ class Simulation:
         if found := self._player(step):
             self._flush(*found)
 
+    def _stall(self, step: Step) -> None:
+        """Nothing was played since the last beat: the network was slow."""
+        if found := self._player(step):
+            found[1].since_s = self.now_s
+
     def _flush(self, device: Device, player: Player) -> None:
         """Say what has been played since the last beat."""
         if not player.playing or self.now_s == player.since_s:

@@ -486,3 +486,29 @@ def test_seed_78499_a_tick_that_says_nothing_new_can_be_known() -> None:
             Step("meet", extra="B C", wait_s=1),
         )
     )
+
+
+def test_seed_92053_who_knew_only_what_an_undo_takes_back_opens_no_pass() -> None:
+    """R4, R7: a pass opened by knowing a tick stayed open by that very opening without the tick."""
+    check(
+        history(
+            {"A": 20, "B": 0, "C": 0, "D": 0},
+            Step("open", "D", "i1", extra="resume", wait_s=10),
+            Step("open", "C", "i1", extra="bookmark"),
+            Step("open", "A", "i1", extra="auto", wait_s=30),
+            Step("play", "A", "i1", 20, "auto", rate=0.5),
+            Step("mute", "C"),
+            Step("done", "C", "i1", wait_s=5),
+            Step("resume", "C", "i1", 70, "user", 30),
+            Step("beat", "C", "i1", wait_s=10),
+            Step("meet", extra="A C", wait_s=3),
+            Step("drop", "D"),
+            Step("play", "D", "i1", 50, "user", 10),
+            Step("meet", extra="B", wait_s=10),
+            Step("drop", "A"),
+            Step("undo", "A", "i1", wait_s=30),
+            Step("seek", "D", "i1", 35, wait_s=10),
+            Step("beat", "D", "i1", wait_s=30),
+            Step("meet", extra="A D"),
+        )
+    )
