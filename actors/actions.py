@@ -29,6 +29,11 @@ DURABLE_WAIT_S = 2.0
 RUNNING_MAX = 24
 """Actions carried out at once: calls that wait must leave the shard room for the batches of gateways."""
 
+NOTHING_TO_UNDO = Acted(code="nothing_to_undo", message="no change that could be taken back is known here")
+"""Changes nothing, and so does the same key again, unless there is something by then."""
+
+KEY_REUSED = "this Idempotency-Key was used before, on another item or for another action"
+
 NOT_FOUND = Acted(code="not_found", message="there is no such item for this student")
 
 
@@ -71,12 +76,14 @@ class Actions:
             # An undo that found nothing to revert is kept as a mark.
             other = run is not None and run.kind not in (act.kind, "marked")
             if former.item != act.item or other:
-                return Turn(), Acted(code="key_reused", message="this Idempotency-Key was used before")
+                return Turn(), Acted(code="key_reused", message=KEY_REUSED)
             return Turn(), self._answer(session, item, now_ms, repeated=True)
         if act.position_ms is not None and act.position_ms > item.duration_ms:
             message = f"{act.item} {item.version} ends at {item.duration_ms} ms"
             return Turn(), Acted(code="beyond_end", message=message)
         event = self._event(act, session, item, now_ms)
+        if act.kind == "undone" and not self._can_undo(session, event, now_ms):
+            return Turn(), NOTHING_TO_UNDO
         turn, folded = self._residents.act(act.student, API_DEVICE, event, now_ms)
         for _seq, code, message in folded.refused:
             return turn, Acted(code=code, message=message)
@@ -131,6 +138,13 @@ class Actions:
             wall=datetime.fromtimestamp(now_ms / 1000, UTC),
             position_ms=act.position_ms,
         )
+
+    @staticmethod
+    def _can_undo(session: Session, event: Event, now_ms: int) -> bool:
+        progress = session.items.get(event.item)
+        if progress is None:
+            return False
+        return progress.can_undo(API_DEVICE, event.seq, event.base_rev, session.rev_floor, now_ms)
 
     def _answer(self, session: Session, item: Item, now_ms: int, repeated: bool = False) -> Acted:
         return Acted(encode(head_of(session, item, now_ms)), repeated=repeated)

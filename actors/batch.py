@@ -26,13 +26,17 @@ class WireEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Attach(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """A device is here: its clock reading and the server time (ms since 1970) at which it arrived."""
+    """A device is here: its clock reading and the server time (ms since 1970) at which it arrived.
+
+    `again`: it was welcomed before; while no shard knew it, it missed what heads were pushed.
+    """
 
     conn: int
     student: str
     device: Device
     clock: ClockReading
     received_ms: int
+    again: bool = False
 
 
 class Detach(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -155,7 +159,7 @@ class Acted(msgspec.Struct, frozen=True, array_like=True):
     """Answer to `Act`: the head as it is now, msgpack of `actors.messages.Head`, and whether it is committed.
 
     Without a head nothing was done: `code` is `moved` (ask the shard of the newest map), `late` or `busy`
-    (try again), `not_found`, or what `rejected` knows.
+    (try again), `not_found`, `nothing_to_undo`, `key_reused`, or what `rejected` knows.
     """
 
     head: bytes = b""

@@ -170,6 +170,12 @@ class Progress:
         worth = contest.worth_offering(loser, head, self.runs.values(), self.epochs, duration_ms)
         return loser if worth else None
 
+    def can_undo(self, device: str, seq: int, base_rev: int, rev_floor: int, now_ms: int) -> bool:
+        """Whether an undo that the device's user asks for now would find a change to revert (R4)."""
+        lost_rev, here_ms = self._lost_rev(base_rev, rev_floor), self.position_ms
+        wish = Run(device, seq, "", "undone", base_rev, now_ms, here_ms, now_ms, lost_rev=lost_rev)
+        return undoing.latest_known(wish, self.runs.values(), self.epochs) is not None
+
     def stop_playing(self, device: str, visit: Visit) -> bool:
         """The visit's player no longer plays (connection gone, stalled): True if the head showed it."""
         head, run = self.head, self.runs.get((device, visit.run))

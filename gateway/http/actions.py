@@ -48,7 +48,13 @@ class Done(msgspec.Struct, frozen=True):
 def routes() -> list[Route]:
     """Actions, each once by its Idempotency-Key."""
 
-    def action(name: str, handler: Handler, summary: str, takes: type[msgspec.Struct]) -> Route:
+    def action(
+        name: str,
+        handler: Handler,
+        summary: str,
+        takes: type[msgspec.Struct],
+        problems: tuple[int, ...] = (404,),
+    ) -> Route:
         return Route(
             "POST",
             f"/v1/progress/{{item}}/{name}",
@@ -57,19 +63,22 @@ def routes() -> list[Route]:
             summary,
             Done,
             takes=takes,
-            problems=(404,),
+            problems=problems,
             keyed=True,
         )
 
     return [
-        action("undo", undo, "Undo the latest head change, on all devices", Wish),
+        action("undo", undo, "Undo the latest head change, on all devices", Wish, (404, 409)),
         action("choose", choose, "Go on at another place, on all devices", Choice),
         action("reset", reset, "Start the item afresh, on all devices", Wish),
     ]
 
 
 async def undo(call: Call) -> Done:
-    """Revert the latest head change the page knew of: place, done, epoch; never time or coverage (R4)."""
+    """Revert the latest head change the page knew of: place, done, epoch; never time or coverage (R4).
+
+    Raises a 409 if there is none.
+    """
     wish = call.body(Wish)
     return await _act(call, "undone", wish.base_rev, wish.device_name)
 
@@ -103,8 +112,15 @@ async def _act(
     acted = await call.deps.shards.act(act)
     call.deps.metrics.actions.labels(kind, _outcome(acted)).inc()
     if not acted.head:
-        raise not_found() if acted.code == "not_found" else Problem(422, acted.code, f"{acted.message}.")
+        raise _refusal(acted)
     return Done(_head.decode(acted.head), acted.durable)
+
+
+def _refusal(acted: Acted) -> Problem:
+    if acted.code == "not_found":
+        return not_found()
+    message = f"{acted.message[:1].upper()}{acted.message[1:]}."
+    return Problem(409 if acted.code == "nothing_to_undo" else 422, acted.code, message)
 
 
 def _outcome(acted: Acted) -> str:

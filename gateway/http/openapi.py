@@ -73,7 +73,7 @@ def _operation(route: Route, references: dict[type[msgspec.Struct], dict[str, An
     }
     if route.takes is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": any(field.required for field in msgspec.structs.fields(route.takes)),
             "content": {"application/json": {"schema": references[route.takes]}},
         }
     return operation

@@ -83,6 +83,7 @@ def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
     known = {
         404: ("not_found", str(not_found())),
         405: ("method_not_allowed", "This path has other methods: see Allow."),
+        409: ("nothing_to_undo", "There is no change to take back."),
         413: ("too_large", "The body is larger than 1 MiB."),
         417: ("expectation_failed", "Only Expect: 100-continue is understood."),
     }

@@ -269,7 +269,9 @@ def _read_query(request: web.Request, kind: type[S]) -> S:
 
 
 async def _read_body(request: web.Request, kind: type[S], settings: WebSettings) -> S:
-    """The body as a struct. Raises a 415, 413, 408, 400 or 422."""
+    """The body as a struct; none stands for `{}` where that would do. Raises a 415, 413, 408, 400 or 422."""
+    if not request.body_exists and not any(field.required for field in msgspec.structs.fields(kind)):
+        return kind()
     if "Content-Encoding" in request.headers:
         # Nothing here is worth packing, and what is never unpacked cannot burst (H3).
         raise Problem(415, "unsupported_media_type", "Send the body without a Content-Encoding.")

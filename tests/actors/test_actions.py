@@ -143,6 +143,7 @@ async def test_h16_a_key_of_one_action_is_none_of_another(shard: Shard, ana: str
     refused = await act(shard, ana, "reset", key="k1")
     assert (refused.head, refused.code) == (b"", "key_reused")
     assert (await act(shard, ana, "chosen", position_ms=1, key="k1")).repeated
+    await act(shard, ana, "chosen", position_ms=5_000)
     await act(shard, ana, "undone", key="k2")
     assert (await act(shard, ana, "undone", key="k2")).repeated
 

@@ -76,7 +76,7 @@ async def test_a_choice_is_the_head_and_durable(web: Web, una: str) -> None:
 
 async def test_the_answer_is_what_the_document_says(web: Web, una: str) -> None:
     document = (await web.ask("GET", "/openapi.json")).json
-    for name, body in (("choose", {"position_ms": 5}), ("undo", {}), ("reset", {})):
+    for name, body in (("choose", {"position_ms": 5}), ("reset", {}), ("undo", {})):
         operation = document["paths"][f"/v1/progress/{{item}}/{name}"]["post"]
         assert [p["name"] for p in operation["parameters"]] == ["item", "Idempotency-Key"]
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -94,6 +94,40 @@ async def test_r4_undo_and_reset(web: Web, una: str) -> None:
     assert back["rev"] > reset["rev"]
 
 
+async def test_r4_a_small_move_is_undone_and_done_again(web: Web, una: str) -> None:
+    await act(web, una, "choose", position_ms=5_000)
+    await act(web, una, "choose", position_ms=12_000)
+    assert (await act(web, una, "undo")).json["head"]["position_ms"] == 5_000
+    assert (await act(web, una, "undo")).json["head"]["position_ms"] == 12_000
+
+
+async def test_r4_with_nothing_to_undo_an_undo_is_a_conflict_and_changes_nothing(web: Web, una: str) -> None:
+    answer = await act(web, una, "undo")
+    assert (answer.status, answer.json["code"]) == (409, "nothing_to_undo")
+    assert (await web.ask("GET", "/v1/progress/intro", student=una)).json["progress"] is None
+    chosen = (await act(web, una, "choose", position_ms=5_000)).json["head"]
+    assert (await act(web, una, "undo", key="k1")).status == 409
+    again = (await act(web, una, "choose", position_ms=5_000)).json["head"]
+    assert again["rev"] == chosen["rev"] + 1, "the undo has taken no revision"
+    await act(web, una, "choose", position_ms=9_000)
+    assert (await act(web, una, "undo", key="k1")).json["head"]["position_ms"] == 5_000
+
+
+@pytest.mark.parametrize("name", ["undo", "reset"])
+async def test_p30_undo_and_reset_need_no_body(web: Web, una: str, name: str) -> None:
+    await act(web, una, "choose", position_ms=5_000)
+    await act(web, una, "choose", position_ms=9_000)
+    headers = {"Idempotency-Key": "k1"}
+    answer = await web.ask("POST", f"/v1/progress/intro/{name}", student=una, headers=headers)
+    assert answer.status == 200, answer.body
+    assert answer.json["head"]["position_ms"] == (5_000 if name == "undo" else 0)
+    bare = {"Idempotency-Key": "k2"}
+    chosen = await web.ask("POST", "/v1/progress/intro/choose", student=una, headers=bare)
+    assert chosen.status == 415
+    as_text = await web.ask("POST", f"/v1/progress/intro/{name}", student=una, headers=bare, data="{}")
+    assert as_text.status == 415
+
+
 async def test_one_key_is_one_action_however_often_it_is_sent(web: Web, una: str) -> None:
     answers = await asyncio.gather(*(act(web, una, "reset", key="again") for _ in range(5)))
     assert {answer.json["head"]["epoch"] for answer in answers} == {2}
@@ -101,6 +135,7 @@ async def test_one_key_is_one_action_however_often_it_is_sent(web: Web, una: str
     assert (await act(web, una, "reset", key="another")).json["head"]["epoch"] == 3
     elsewhere = await act(web, una, "reset", "outro", key="again")
     assert (elsewhere.status, elsewhere.json["code"]) == (422, "key_reused")
+    assert "on another item" in elsewhere.json["detail"]
 
 
 @pytest.mark.parametrize("key", [None, "a" * 65, "tab\there", "é\xa0"])
