@@ -7,6 +7,7 @@ import { clock } from "./format.js";
 import { demoHistory } from "./demo_history.js";
 import { deviceIcon, h, icon, say, show } from "./element.js";
 import { mark } from "./shell.js";
+import { pasteLink } from "./paste_link.js";
 import { recall, remember } from "./place.js";
 
 /** Size in which each device's page is laid out; it is scaled to the place it gets. */
@@ -81,15 +82,6 @@ function linkFailed({ text, useless }) {
 }
 
 function noCode(problem = null) {
-  const field = h("input", { class: "paste", type: "text", placeholder: "http://…/#sign-in=…", "aria-label": "Sign-in link", spellcheck: "false", autocomplete: "off" });
-  const form = h("form", { class: "paste-form" }, field, h("button", { class: "button", type: "submit" }, "Open"));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const [, code] = field.value.match(/#sign-in=(.+)$/) ?? [];
-    if (!code) return field.focus();
-    location.hash = `#sign-in=${code.trim()}`;
-    location.reload();
-  });
   return h(
     "main",
     { class: "notice" },
@@ -97,7 +89,7 @@ function noCode(problem = null) {
     h("h1", {}, problem ? "That link did not work" : "Three devices, one playhead"),
     problem ? h("p", { role: "alert", data: { testid: "link-problem" } }, problem) : null,
     h("p", {}, "Paste one of the sign-in links that ", h("code", {}, "playhead demo"), " printed."),
-    form,
+    pasteLink(),
   );
 }
 
@@ -199,21 +191,22 @@ function hear({ origin, data, source }) {
   if (data.kind !== "state") return;
   set.facts.update(data);
   set.element.dataset.mine = String(data.mine);
-  if (data.frame === READER) tellHistory(data.head);
+  if (data.frame === READER) tellHistory(data);
   if (data.phase === "playing" && set.phase !== "playing") set.since = performance.now();
   set.phase = data.phase;
   spreadSound();
 }
 
 /** The history follows the lecture that the reading device shows. */
-function tellHistory(head) {
+function tellHistory(state) {
+  const { head } = state;
   if (head && histories.shown?.item !== head.item) {
     histories.shown?.close();
     histories.shown = demoHistory(head.item, `playhead.${READER}`, (kind) => sets.get(READER).tell(kind));
     histories.bar.replaceChildren(histories.shown.button);
     histories.place.replaceChildren(histories.shown.element);
   }
-  if (head) histories.shown.hear(head);
+  if (head) histories.shown.hear(state);
 }
 
 /** One device sounds: the one that began to play last. */

@@ -39,12 +39,12 @@ export function share(part, whole) {
   return whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0;
 }
 
-/** How long ago, for people; a date when it was not today. */
+/** How long ago, for people; a date when it was not today. Times read as in the server's sentences: `18:33`. */
 export function ago(when, now = new Date()) {
   const seconds = Math.round((now - when) / 1000);
   if (seconds < 45) return "just now";
   if (seconds < 3600) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
-  const time = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   if (when.toDateString() === now.toDateString()) return time;
   return `${when.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }

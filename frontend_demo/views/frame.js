@@ -58,6 +58,8 @@ export class Frame {
       head,
       status: this.#client.status,
       cut: this.#cut,
+      clean: this.#client.state.entries === 0 && this.#client.state.unsaved_ms === 0,
+      clock_offset_ms: this.#client.clock_state.offset_ms,
       saved: savedness(this.#client, player),
     });
   }

@@ -2,21 +2,23 @@
 
 import { h, icon, say, show } from "./element.js";
 import { changeRow } from "./change_row.js";
-import { lectureMap } from "./lecture_map.js";
+import { isUndoable } from "./changes.js";
+import { nowView } from "./why.js";
 
 /**
- * @param {{player: any, changes: import("./changes.js").Changes, undo: {act: () => void}}} of
+ * @param {{player: any, changes: import("./changes.js").Changes, undo: {words: () => string, act: () => void, follow: (update: () => void) => void}}} of
  * @returns {{element: HTMLElement, button: HTMLElement}}
  */
 export function historyPanel({ player, changes, undo }) {
   const list = h("ol", { class: "changes", data: { testid: "history-list" } });
-  const picture = h("div", { class: "history__map" });
+  const now = h("div", { class: "history__now" });
+  const present = h("section", { class: "history__present", "aria-label": "Now", hidden: true }, h("h3", {}, "Now"), now);
   const note = h("p", { class: "history__note", role: "status" });
   const more = h("button", { class: "button button--quiet button--small", type: "button", hidden: true }, "Earlier");
   const title = h("h2", { id: "history-title", tabindex: "-1" }, "History");
-  const element = h("section", { class: "history", id: "history", "aria-labelledby": "history-title", hidden: true, data: { testid: "history" } }, title, picture, note, list, more);
+  const element = h("section", { class: "history", id: "history", "aria-labelledby": "history-title", hidden: true, data: { testid: "history" } }, title, present, note, list, more);
   const button = h("button", { class: "action", type: "button", "aria-expanded": "false", "aria-controls": "history", data: { testid: "history-toggle" } }, icon("history"), h("span", {}, "History"));
-  const panel = new Panel({ player, changes, undo }, { element, list, picture, note, more });
+  const panel = new Panel({ player, changes, undo }, { element, list, present, now, note, more });
   button.addEventListener("click", () => {
     const open = element.hidden;
     show(element, open);
@@ -34,11 +36,13 @@ class Panel {
   #parts;
   #rows = new Map();
   #next = null;
+  #newest = null;
 
   constructor(of, parts) {
     this.#of = of;
     this.#parts = parts;
     of.changes.on("page", (page) => this.#isOpen && this.#show(page));
+    of.undo.follow(() => this.#isOpen && this.#newest?.update(true));
     of.changes.on("problem", ({ error }) => this.#isOpen && this.#regret(error));
   }
 
@@ -55,8 +59,14 @@ class Panel {
     const first_page = this.#rows.size <= changes.length;
     this.#add(changes, { newest: true });
     if (first_page) this.#turnTo(next);
-    say(this.#parts.note, changes.length ? "" : "Nothing has moved the playhead of this lecture yet.");
+    say(this.#parts.note, changes.length ? "" : this.#nothing());
     void this.#draw();
+  }
+
+  /** A place from before changes were written down has no rows. */
+  #nothing() {
+    const begun = (this.#of.player.head?.rev ?? 0) > 0;
+    return begun ? "No changes were written down yet." : "Nothing has moved the playhead of this lecture yet.";
   }
 
   #regret({ status }) {
@@ -89,18 +99,17 @@ class Panel {
     });
     if (newest) list.prepend(...rows);
     else list.append(...rows);
-    const first = list.firstElementChild;
-    for (const row of this.#rows.values()) row.newest(row.element === first);
+    const undoable = [...list.children].find((row) => isUndoable(row.dataset));
+    for (const row of this.#rows.values()) row.update(row.element === undoable);
+    this.#newest = [...this.#rows.values()].find((row) => row.element === undoable) ?? null;
   }
 
+  /** The present, at rest: only of now the server knows what was seen and what is on offer. */
   async #draw() {
-    const head = this.#of.player.head;
     const explained = await this.#of.changes.explain(null).catch(() => null);
-    const of = explained ?? head;
-    if (!of || !of.duration_ms) return;
-    const { duration_ms, position_ms } = of;
-    const candidate = explained?.candidate ?? head?.candidate ?? null;
-    this.#parts.picture.replaceChildren(lectureMap({ duration_ms, position_ms, coverage: explained?.coverage ?? [], candidate }));
+    const begun = (this.#of.player.head?.rev ?? 0) > 0;
+    show(this.#parts.present, explained !== null && begun);
+    if (explained) this.#parts.now.replaceChildren(nowView(explained));
   }
 }
 

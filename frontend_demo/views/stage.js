@@ -46,16 +46,18 @@ export function stage({ video, player, client, item, course, frame, api, next, s
     big.element,
     trouble.element,
   );
+  const around = surroundings({ player, client, api, item, toast, signIn });
+  // What the toast says is of the action before.
+  for (const part of [element, around.actions, around.history]) part.addEventListener("click", toast.pass, { capture: true });
   const docked = dock(element, [[toast.element, element], ...[hand.hint, ...offers.map((offer) => offer.element)].map((notice) => [notice, said]), [hand.card, element]]);
   bar.fullscreenOf(element);
   if (frame) video.muted = true;
-  const around = surroundings({ player, client, api, item, toast, signIn });
   const update = () => {
     element.dataset.phase = player.phase;
     for (const part of [bar, hand, big, ...offers]) part.update();
   };
   const offs = [
-    quiet(element, player), spin(spinner, element, player), keys(element, bar.keys),
+    quiet(element, player), spin(spinner, element, player), keys(element, bar.keys, toast),
     whenOutdated(player, client, toast), whenTaken(player, toast), whenHanded(player, toast), whenEnded(player, video, toast, next),
     player.on("change", update), every(250, update),
     docked.close, hand.close, around.close, toast.close, () => media.close(),
@@ -72,8 +74,8 @@ function surroundings({ player, client, api, item, toast, signIn }) {
   const undo = undoing({ player, client, toast, changes });
   const history = historyPanel({ player, changes, undo });
   const line = stateLine(client, player, { signIn });
-  const close = () => [changes, line].forEach((part) => part.close());
-  return { line, actions: actions({ player, changes, history, undo }), history: history.element, close };
+  const close = () => [changes, line, undo].forEach((part) => part.close());
+  return { line, actions: actions({ player, history, undo }), history: history.element, close };
 }
 
 function every(ms, act) {
@@ -127,13 +129,15 @@ function quiet(element, player) {
 }
 
 /** Keys work wherever the focus is, unless it is in something that wants them itself. */
-function keys(element, act) {
+function keys(element, act, toast) {
   const hear = (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, [contenteditable], summary, .menu")) return;
     const button = event.target.closest("button, a");
     if (button && (event.key === " " || event.key === "Enter")) return;
-    if (act(event.key.toLowerCase())) event.preventDefault();
+    if (!act(event.key.toLowerCase())) return;
+    event.preventDefault();
+    toast.pass();
   };
   document.addEventListener("keydown", hear);
   return () => document.removeEventListener("keydown", hear);
@@ -171,7 +175,7 @@ function whenOutdated(player, client, toast) {
     if (told) return;
     told = true;
     const reload = h("button", { class: "button button--small", type: "button", on: { click: () => location.reload() } }, "Load it");
-    toast.say([h("span", {}, "There is a newer version of this lecture."), reload], { stays: true });
+    toast.say([h("span", {}, "There is a newer version of this lecture."), reload], { stays: true, keeps: true });
   });
 }
 

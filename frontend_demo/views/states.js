@@ -1,13 +1,17 @@
 /** Owns the pages that have nothing to show: signed out, empty, broken, still loading. */
 
-import { h } from "./element.js";
+import { h, show } from "./element.js";
 import { mark } from "./shell.js";
+import { namespace } from "./place.js";
+import { pasteLink } from "./paste_link.js";
 
 /**
  * Nobody is signed in, or a link was of no use. `back` goes on as `name`, who still is.
  * @param {{problem?: string | null, why?: string | null, name?: string, back?: (() => void) | null}} of
  */
 export function signInView({ problem, why, name, back }) {
+  const kept = h("p", { class: "notice__more", hidden: true, data: { testid: "journal-kept" } }, "What you watched on this device is kept and will be saved when you are back.");
+  void hasJournal().then((has) => show(kept, has));
   const title = problem ? "That link did not work" : (why ?? "Pick up where you left off");
   return h(
     "main",
@@ -23,8 +27,15 @@ export function signInView({ problem, why, name, back }) {
       "; the demo prints one for each device.",
     ),
     back ? h("p", { class: "notice__actions" }, h("button", { class: "button", type: "button", on: { click: back } }, `Go on as ${name}`)) : null,
-    h("p", { class: "notice__more" }, "What you watched on this device is kept and will be saved when you are back."),
+    pasteLink(),
+    kept,
   );
+}
+
+/** Whether somebody was signed in on this device before: then its journal is there. */
+async function hasJournal() {
+  const found = (await globalThis.indexedDB?.databases?.().catch(() => [])) ?? [];
+  return found.some(({ name }) => name === namespace);
 }
 
 /** Something is missing or failed. */

@@ -35,37 +35,60 @@ const VERDICTS = {
   automatic: { drawn: "quiet", words: "started by itself" },
 };
 
+const KINDS = { phone: /phone/i, tablet: /tablet|pad/i, tv: /\btv\b|television/i, desktop: /computer|desktop/i };
+
 /** A sentence without the rule ids in it: they stand beside it. */
 export function plain(sentence) {
   return String(sentence ?? "").replace(/ \(R\d+\)/g, "");
 }
 
+/** @param {object} explained  `GET /v1/progress/{item}/explain` of a moment in the past */
+export function whyView(explained) {
+  return h("div", { class: "why__body", data: { testid: "why-body" } }, bodyOf(explained, () => true));
+}
+
 /**
+ * The present: the sentence, what was seen, what is on offer, and who met whom if there was a contest.
  * @param {object} explained  `GET /v1/progress/{item}/explain`
- * @param {(name: string) => string} kindOf  the kind of a device by its name
  */
-export function whyView(explained, kindOf) {
+export function nowView(explained) {
+  const met = (explained.runs ?? []).some((run) => CONTEST.has(run.verdict));
+  const shown = (run) => met && (run.verdict === "head" || CONTEST.has(run.verdict));
+  return h("div", { class: "why__body", data: { testid: "now" } }, bodyOf(explained, shown));
+}
+
+/** What a run became that met another one (R3, R10). */
+const CONTEST = new Set(["lost", "stood_back"]);
+
+/** So many runs are drawn: the head's comes first, then the latest. */
+const LANES = 4;
+
+function bodyOf(explained, shown) {
   const { position_ms, duration_ms, sentence, rule } = explained;
   const candidate = explained.candidate ?? null;
-  const runs = (explained.runs ?? []).map((run) => drawnRun(run, candidate, kindOf));
-  return h(
-    "div",
-    { class: "why__body" },
+  const runs = (explained.runs ?? []).filter(shown).slice(0, LANES).map((run) => drawnRun(run, candidate));
+  return [
     h("p", { class: "why__sentence", data: { testid: "why-sentence" } }, plain(sentence)),
     lectureMap({ duration_ms, position_ms, coverage: explained.coverage ?? [], candidate }),
     runs.length ? runLanes(runs, duration_ms) : null,
     rule ? h("p", { class: "why__rule" }, h("b", {}, rule), ` ${ruleWords(rule)}.`) : null,
-  );
+  ];
 }
 
-function drawnRun(run, candidate, kindOf) {
+function drawnRun(run, candidate) {
   const offered = candidate && run.verdict !== "head" && candidate.position_ms === run.position_ms;
   const { drawn, words } = VERDICTS[run.verdict] ?? { drawn: "quiet", words: run.verdict };
   return {
     ...run,
     sentence: plain(run.sentence),
-    device_kind: run.device_kind ?? kindOf(run.device_name),
+    device_kind: run.device_kind || kindOf(run.device_name),
     outcome: offered ? "offered" : drawn,
     words: offered ? `${words}, kept on offer` : words,
   };
+}
+
+/** The kind of a device by what people call it. */
+export function kindOf(name) {
+  const found = Object.entries(KINDS).find(([, pattern]) => pattern.test(name ?? ""));
+  return found?.[0] ?? "laptop";
 }

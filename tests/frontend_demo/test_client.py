@@ -1,4 +1,4 @@
-"""The JavaScript client's own tests, outside a browser: a clock that stands until told, an IndexedDB."""
+"""The JavaScript of the client and of the views, outside a browser: a clock that stands until told, an IndexedDB."""
 
 import subprocess
 
@@ -6,20 +6,21 @@ import pytest
 
 from tests.requirements import ROOT, node_path
 
-CLIENT = ROOT / "frontend_demo" / "client"
-FILES = sorted(path.name for path in (CLIENT / "test").glob("*.test.js"))
+PAGES = ROOT / "frontend_demo"
+FILES = sorted(str(path.relative_to(PAGES)) for path in PAGES.glob("*/test/*.test.js"))
 
 
 def test_every_file_is_found() -> None:
-    assert {"journal.test.js", "connection.test.js", "player.test.js"} <= set(FILES)
+    named = {"client/test/journal.test.js", "client/test/connection.test.js", "views/test/undo.test.js"}
+    assert named <= set(FILES)
 
 
 @pytest.mark.requires("node", "vendored")
 @pytest.mark.parametrize("file", FILES)
 def test_node(file: str) -> None:
     ran = subprocess.run(
-        [str(node_path()), "--test", f"client/test/{file}"],
-        cwd=CLIENT.parent,
+        [str(node_path()), "--test", file],
+        cwd=PAGES,
         capture_output=True,
         text=True,
         timeout=120,
