@@ -223,6 +223,8 @@ class Residents:
     def _one(self, link: Link, resident: Resident, operation: Operation, now_ms: int, turn: Turn) -> None:
         if isinstance(operation, Attach):
             self._attach(link, resident, operation, turn)
+            if operation.again:
+                self._catch_up(link, resident, now_ms, turn)
             return
         if isinstance(operation, Detach):
             self._detach(link, resident, now_ms, turn)
@@ -268,6 +270,14 @@ class Residents:
                 clock_offset_ms=device.clock.wall_offset_ms,
             ),
         )
+
+    def _catch_up(self, link: Link, resident: Resident, now_ms: int, turn: Turn) -> None:
+        """Tell a connection that was unknown for a while of every head that has changed since (P27)."""
+        session = resident.session
+        for item_id, progress in session.items.items():
+            item = self.catalogue.get(item_id)
+            if item is not None and progress.rev >= session.rev_floor:
+                turn.tell(link, Deliver([link[1]], encode(head_of(session, item, now_ms)), f"head:{item_id}"))
 
     def _detach(self, link: Link, resident: Resident, now_ms: int, turn: Turn) -> None:
         self._attached.pop(link, None)

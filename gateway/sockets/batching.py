@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from actors.batch import (
@@ -206,7 +207,8 @@ class ShardRouter:
 
     def _ask(self, link: Link, now_s: float) -> None:
         lane = self._slot_lanes[link.slot]
-        self._put(link, link.attach)
+        again = msgspec.structs.replace(link.attach, again=True) if link.welcomed else link.attach
+        self._put(link, again)
         link.asked_at_s = now_s
         # One batch may be in flight, then come those that wait.
         link.answered_by_batch = lane.sent_batches + 2 + len(lane) // self._batch_max

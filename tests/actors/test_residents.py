@@ -120,6 +120,21 @@ def test_an_attach_is_answered_with_epoch_and_watermarks() -> None:
     assert len(shard.said("g1", 1, Attached)) == 2 and shard.residents.connections == 1
 
 
+def test_p27_who_was_unknown_for_a_while_hears_what_has_changed_since() -> None:
+    shard = Shard()
+    playing(shard)
+    clock = ClockReading(datetime.fromtimestamp(NOW_MS / 1000, UTC), 0, "b1")
+    attach = Attach(7, "ana", Device("T"), clock, shard.now_ms)
+    shard.run("g1", attach)
+    assert shard.said("g1", 7, Head) == [], "a new device asks for what it shows"
+    shard.run("g1", msgspec.structs.replace(attach, again=True))
+    (head,) = shard.said("g1", 7, Head)
+    assert (head.item, head.position_ms) == ("lec1", 60_000)
+    shard.residents["ana"].session.rev_floor += 1 << 20
+    shard.run("g1", msgspec.structs.replace(attach, again=True))
+    assert len(shard.said("g1", 7, Head)) == 1, "nothing has changed under this owner"
+
+
 def test_entries_are_answered_applied_and_not_durable() -> None:
     shard = Shard()
     playing(shard)

@@ -69,6 +69,19 @@ async def test_a_shard_that_forgot_a_connection_is_told_again(gateway: Gateway) 
     assert (await raw.message("applied"))["seq"] == 1
 
 
+async def test_p27_a_connection_a_shard_forgot_hears_of_heads_it_has_missed(gateway: Gateway) -> None:
+    shard = gateway.shards["shard:0"]
+    idle, busy = await gateway.join("mira", "tv"), await gateway.join("mira", "phone")
+    resident = shard.residents["mira"]
+    (link,) = [link for device, link in resident.links.items() if device == "tv"]
+    del resident.links["tv"], shard.residents._attached[link]
+    busy.say(events(played(1, kind="sought", position_ms=30_000)))
+    assert (await busy.message("applied"))["seq"] == 1
+    idle.say({"type": "presence", "item": "lecture", "state": "paused", "position_ms": 0})
+    assert (await idle.message("resync"))["reason"] == "lost"
+    assert (await idle.message("head"))["position_ms"] == 30_000
+
+
 async def test_a_moved_slot_is_followed_without_a_close(start: Start) -> None:
     gateway = await start(shards=2)
     raw = await gateway.join("mira")
