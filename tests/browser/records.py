@@ -39,6 +39,12 @@ async def record(system: System, student: str) -> Record:
     return Record(row["position_ms"], row["content_ms"], spans, row["device"])
 
 
+async def position_ms(system: System, student: str) -> int:
+    """Where the student stands as it is committed now; 0 if nothing has been yet."""
+    query = "SELECT position_ms FROM progress WHERE student = $1"
+    return int(await system.postgres.value(query, student) or 0)
+
+
 async def watermarks(system: System, student: str) -> dict[str, int]:
     """The durable `seq` of each of the student's devices."""
     rows = await system.postgres.rows(

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from tests.acceptance.system import System
 from tests.browser.conftest import NewDevice
 from tests.browser.person import PAUSED, SLOW_MS, UNSAVED
-from tests.browser.records import record, watermarks
+from tests.browser.records import position_ms, record, watermarks
 
 pytestmark = [pytest.mark.requires("chromium", "vendored"), pytest.mark.timeout(240)]
 
@@ -24,7 +24,7 @@ async def test_r8_a_lecture_plays_on_off_line_and_every_second_comes_home(
     await expect(phone.by("saved").first).to_contain_text("unsaved, kept on this device")
     await expect(phone.by("try-now").first).to_be_visible()
     stopped_ms = await phone.pause()
-    assert (await record(system, phone.student)).position_ms < stopped_ms - 8_000, "the server knows nothing"
+    assert await position_ms(system, phone.student) < stopped_ms - 8_000, "the server knows nothing"
     await phone.go_online()
     await phone.until_saved()
     kept = await record(system, phone.student)
