@@ -1,4 +1,4 @@
-"""The JavaScript of the client and the views, outside a browser: a clock that stands until told, an IndexedDB."""
+"""The JavaScript of the client and the views, outside a browser: a clock that stands until told, a disk."""
 
 import subprocess
 
