@@ -97,7 +97,7 @@ class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """Answer to `hello`. The device resends everything after `applied_seq`, forgets up to `durable_seq`.
 
     `clock_offset_ms` is server time minus the device's wall clock at `hello`; `clock_wrong`: the clock is,
-    or has been, far off, and its user is to be told (rules.md, corrected time).
+    or has been, far off, and its user is to be told (docs/sync.md, corrected time).
     """
 
     student: str
@@ -160,7 +160,7 @@ class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     """The resume position of one student in one item, and who has the baton.
 
     While `playing`, the position now is `position_ms + (now - as_of_ms) * rate`, at most `duration_ms`.
-    `rule` is the rule that decided the head (rules.md). Times are server ms since 1970 UTC. `next_item` is
+    `rule` is the rule that decided the head (docs/sync.md). Times are server ms since 1970 UTC. `next_item` is
     what to go on with after this one.
     """
 

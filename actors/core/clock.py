@@ -1,4 +1,4 @@
-"""Corrected time: when something happened by the server's clock, from a device's clocks (rules.md).
+"""Corrected time: when something happened by the server's clock, from a device's clocks (docs/sync.md).
 
 Device clocks are never compared raw, and each estimate is kept within the bounds that are certain:
 
@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 WRONG_CLOCK_MS = 60_000
-"""A wall clock further than this from the server's is marked as wrong and its user told (rules.md)."""
+"""A wall clock further than this from the server's is marked as wrong and its user told (docs/sync.md)."""
 
 BOOTS_MAX = 4
 """Boots of a device whose monotonic clock is remembered: journals may be older than the latest reboot."""

@@ -40,7 +40,7 @@ Intent = Literal["resume", "bookmark", "auto", "advance"]
 By = Literal["user", "auto"]
 
 ACTIONS: frozenset[str] = frozenset({"play", "sought", "chosen", "undone", "reset", "marked"})
-"""Kinds that are a user action and so begin a run (rules.md, "Run"); `play` only if by the user."""
+"""Kinds that are a user action and so begin a run (docs/sync.md, "Run"); `play` only if by the user."""
 
 REGISTERS: frozenset[str] = frozenset({"answered", "submitted"})
 """Kinds that concern an attempt at a quiz, and no place in the content."""
@@ -64,7 +64,7 @@ class Event:
 
     `seq` is dense per (student, device) from 1; `session` is the visit; `base_rev` the newest revision of
     this item that the device had seen when the run began. `mono_ms` counts real time within `boot`;
-    `wall` is the device's clock as a UTC instant, never compared raw (rules.md, corrected time).
+    `wall` is the device's clock as a UTC instant, never compared raw (docs/sync.md, corrected time).
     """
 
     seq: int

@@ -42,7 +42,7 @@ class Action(NamedTuple):
     lost_rev: int = 0
 
     def knows(self, other: "Action") -> bool:
-        """Whether the device had seen the other, or it comes later in the same journal (rules.md)."""
+        """Whether the device had seen the other, or it comes later in the same journal (docs/sync.md)."""
         if self.device == other.device:
             return self.seq > other.seq
         if self.base_rev >= other.rev:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from actors.core.stretch import Stretch
 
 JUMP_MS = 15_000
-"""Jump tolerance (rules.md, constants): places nearer than this are one place."""
+"""Jump tolerance (docs/sync.md, constants): places nearer than this are one place."""
 
 LOST_MS = 900_000
 """How long before a device's action that may have happened which it had seen and its owner has lost: what is
@@ -93,7 +93,7 @@ class Run:
         return begun[-1].place_at(moment_ms) if begun else self.log[0].from_ms
 
     def knows(self, other: "Run") -> bool:
-        """Whether this run's device had seen the other, or comes later in the same journal (rules.md)."""
+        """Whether this run's device had seen the other, or comes later in the same journal (docs/sync.md)."""
         if self.device == other.device:
             return self.seq > other.seq
         if not other.real or (self.real and other.base_rev >= self.first_rev):

@@ -6,10 +6,10 @@ from actors.core.events import Event
 from actors.core.run import ADVANCE, AUTO, EXPLICIT, Run
 
 REAL_PLAY_MS = 5_000
-"""Content played in the visit that makes its run real (rules.md, constants)."""
+"""Content played in the visit that makes its run real (docs/sync.md, constants)."""
 
 PEEK_MS = 60_000
-"""A visit opened at a bookmark is a peek until it has played this much (rules.md, constants)."""
+"""A visit opened at a bookmark is a peek until it has played this much (docs/sync.md, constants)."""
 
 CREDIT_SLACK_MS = 2_000
 """Content may outrun wall time by this much, once, before the credit of a span is refused (R9, W19)."""
@@ -36,7 +36,7 @@ class Visit:
     run: int = 0
 
     def run_kind(self, event: Event) -> str:
-        """The kind of run the event begins here, "" if none (rules.md, "Run"; R10)."""
+        """The kind of run the event begins here, "" if none (docs/sync.md, "Run"; R10)."""
         if event.starts_run:
             return event.kind
         if event.kind == "play":

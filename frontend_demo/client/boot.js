@@ -1,5 +1,5 @@
 /**
- * Owns one stretch of the monotonic clock: its id, and the wall clock beside it (rules.md, corrected time).
+ * Owns one stretch of the monotonic clock: its id, and the wall clock beside it (docs/sync.md, corrected time).
  *
  * While a machine sleeps, some browsers stop `performance.now()`. A stamp from before would then seem younger
  * by the whole sleep. The wall clock goes on, so a wall that has run ahead of the monotonic clock means: that

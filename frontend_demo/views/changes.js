@@ -4,7 +4,7 @@ import { Emitter } from "../client/emitter.js";
 
 const PAGE = 20;
 
-/** A head this much further than its play explains has been moved (rules.md, jump tolerance). */
+/** A head this much further than its play explains has been moved (docs/sync.md, jump tolerance). */
 const JUMP_MS = 15_000;
 
 /** Less than this between two places is the same place. */

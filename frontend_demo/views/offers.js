@@ -3,7 +3,7 @@
 import { h, icon, say, show } from "./element.js";
 import { clock } from "./format.js";
 
-/** Nearer than this is the same place (rules.md, jump tolerance). */
+/** Nearer than this is the same place (docs/sync.md, jump tolerance). */
 const SAME_PLACE_MS = 15_000;
 
 /**

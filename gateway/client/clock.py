@@ -24,7 +24,7 @@ class Clock:
         self.boot = boot or uuid.uuid4().hex[:12]
 
     def wall_ms(self) -> int:
-        """The wall clock, ms since 1970 UTC. The server corrects it; it may be wrong (rules.md)."""
+        """The wall clock, ms since 1970 UTC. The server corrects it; it may be wrong (docs/sync.md)."""
         return time.time_ns() // 1_000_000
 
     def mono_ms(self) -> int:

@@ -13,7 +13,7 @@ class Visit:
     """One open player. Places are content ms of `version`.
 
     Each user action begins a run and seals the revision the device has seen into it; what is played after it
-    belongs to that run (rules.md). `intent` says why it was opened; a bookmark has its place.
+    belongs to that run (docs/sync.md). `intent` says why it was opened; a bookmark has its place.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-/** The machine sleeps and wakes: stamps stay true, and slept time is nobody's (rules.md, corrected time). */
+/** The machine sleeps and wakes: stamps stay true, and slept time is nobody's (docs/sync.md, corrected time). */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-"""Registers of an attempt: R2 and R3 for each question, what is handed in stays (rules.md, quizzes)."""
+"""Registers of an attempt: R2 and R3 for each question, what is handed in stays (docs/sync.md, quizzes)."""
 
 import itertools
 

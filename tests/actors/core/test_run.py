@@ -1,4 +1,4 @@
-"""What a run knows: its base revision, and everything earlier in its device's journal (rules.md)."""
+"""What a run knows: its base revision, and everything earlier in its device's journal (docs/sync.md)."""
 
 from typing import Any
 
