@@ -160,7 +160,7 @@ class Head(msgspec.Struct, frozen=True, tag_field="type", tag="head"):
     """The resume position of one student in one item, and who has the baton.
 
     While `playing`, the position now is `position_ms + (now - as_of_ms) * rate`, at most `duration_ms`.
-    `rule` is the rule that decided the head (docs/sync.md). Times are server ms since 1970 UTC. `next_item` is
+    `rule` is the one that decided the head (docs/sync.md). Times are server ms since 1970 UTC. `next_item` is
     what to go on with after this one.
     """
 

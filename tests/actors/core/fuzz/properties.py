@@ -87,7 +87,7 @@ def check_oracles(simulation: Simulation) -> None:
 
 
 def check_submissions(simulation: Simulation) -> None:
-    """What was handed in when all met is so ever after: it is durable from then on (docs/sync.md, quizzes)."""
+    """What was handed in when all met is so ever after: it is durable then (docs/sync.md, quizzes)."""
     for former, later in pairwise(simulation.pictures):
         for item, told in former.items():
             if told["quiz"] and told["quiz"].submission:
