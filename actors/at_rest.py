@@ -66,7 +66,8 @@ def change_row(session: Session, change: HeadChange) -> ChangeRow:
         if run is None:
             return None
         device = session.devices.get(run.device)
-        return {**run._asdict(), "device_name": device.title if device else run.device}
+        name, kind = (device.title, device.kind) if device else (run.device, "")
+        return {**run._asdict(), "device_name": name, "device_kind": kind}
 
     return ChangeRow(
         at=datetime.fromtimestamp(change.at_ms / 1000, UTC),
@@ -82,7 +83,12 @@ def change_row(session: Session, change: HeadChange) -> ChangeRow:
         epoch=change.epoch,
         viewing=change.viewing,
         version=change.version,
-        why={"head": told(change.head), "former": told(change.former), "loser": told(change.loser)},
+        why={
+            "head": told(change.head),
+            "former": told(change.former),
+            "loser": told(change.loser),
+            "by": told(change.by),
+        },
     )
 
 

@@ -27,8 +27,8 @@ SHOWN = 8
 
 PAGE_MAX = 100
 
-TOGETHER_MAX = 4
-"""Changes of one revision: at most one of each kind, `place`, `done`, `epoch` and `version`."""
+TOGETHER_MAX = 5
+"""Changes of one revision: at most one of each kind, `place`, `done`, `epoch`, `version` and `offer`."""
 
 
 NOT_WRITTEN = "What changed the place is not written down."
@@ -56,7 +56,8 @@ class ExplainedRun(msgspec.Struct, frozen=True):
 
 
 class ExplainedChange(msgspec.Struct, frozen=True):
-    """One change of the head. `what` is `place`, `done`, `epoch` or `version`."""
+    """One change of the head: `what` is `place`, `done`, `epoch` or `version`. Or an `offer`: the place in
+    `position_ms` came to be offered and the head stayed; an undo has nothing to do with it."""
 
     at: datetime
     rev: int
@@ -64,6 +65,7 @@ class ExplainedChange(msgspec.Struct, frozen=True):
     rule: str
     device: str
     device_name: str
+    device_kind: str
     position_ms: int
     former_ms: int | None
     done: bool
@@ -84,7 +86,8 @@ class ExplainedOffer(msgspec.Struct, frozen=True):
 
 class Explained(msgspec.Struct, frozen=True):
     """Why the position is what it is, or was at a moment. `coverage` is what of the current epoch was seen,
-    in spans of content ms; of the past neither it nor the offer is kept."""
+    in spans of content ms; of the past neither it nor the offer is kept. `earlier` counts the runs that are
+    left out because nothing depends on them any more."""
 
     item: str
     version: str
@@ -96,6 +99,7 @@ class Explained(msgspec.Struct, frozen=True):
     rule: str
     sentence: str
     runs: list[ExplainedRun]
+    earlier: int
     changes: list[ExplainedChange]
     coverage: list[tuple[int, int]]
     candidate: ExplainedOffer | None
@@ -134,9 +138,17 @@ def zone_of(name: str) -> tzinfo:
 
 
 async def explain(
-    postgres: Postgres, student: str, item_id: str, at: datetime | None = None, zone: tzinfo = UTC
+    postgres: Postgres,
+    student: str,
+    item_id: str,
+    at: datetime | None = None,
+    zone: tzinfo = UTC,
+    every_run: bool = False,
 ) -> Explained | None:
-    """Why the student's position in the item is what it is, or was `at` then; None without such an item."""
+    """Why the student's position in the item is what it is, or was `at` then; None without such an item.
+
+    `runs` are those that matter now, unless `every_run` is wanted.
+    """
     item = items_from(await sessions.load_items(postgres, [item_id])).get(item_id)
     if item is None:
         return None
@@ -148,7 +160,8 @@ async def explain(
         stood = await progress.then(postgres, student, item_id, at)
         return _past(item, latest, stood, kinds, at, zone)
     row = await progress.of_item(postgres, student, item_id)
-    return _present(session, item, latest, kinds, row.updated_at if row else None, zone)
+    as_of = row.updated_at if row else None
+    return _present(session, item, latest, kinds, as_of, zone, every_run)
 
 
 async def history(
@@ -174,6 +187,7 @@ def _present(
     kinds: Mapping[str, str],
     as_of: datetime | None,
     zone: tzinfo,
+    every_run: bool,
 ) -> Explained:
     begun = session.progress_of(item, 0) or Progress(item.id, item.version)
     names = {device.id: device.title for device in session.devices.values()}
@@ -182,7 +196,7 @@ def _present(
         for device in session.devices.values()
         for visit in device.visits.values()
     }
-    told = explanation.explain(begun, item.duration_ms, names, visits, zone)
+    told = explanation.explain(begun, item.duration_ms, names, visits, zone, every_run)
     offered = begun.offered(item.duration_ms)
     candidate = None
     if offered is not None:
@@ -199,6 +213,7 @@ def _present(
         rule=told.rule,
         sentence=told.sentence,
         runs=_runs(told, kinds),
+        earlier=told.earlier,
         changes=_lines(latest, zone),
         coverage=list(begun.coverage),
         candidate=candidate,
@@ -215,8 +230,9 @@ def _past(
     zone: tzinfo,
 ) -> Explained:
     """Plain play is no change of the head: how far it had come by then, only the checkpoints know."""
-    told, last = explanation.explain_past(latest, zone), latest[0] if latest else None
-    version = last.version if last else item.version
+    told, newest = explanation.explain_past(latest, zone), latest[0] if latest else None
+    last = next((change for change in latest if change.what != "offer"), None)
+    version = newest.version if newest else item.version
     position_ms, sentence = last.position_ms if last else 0, told.sentence
     if stood is not None and (last is None or stood.rev > last.rev) and stood.position_ms != position_ms:
         position_ms = stood.position_ms
@@ -228,12 +244,13 @@ def _past(
         version=version,
         position_ms=position_ms,
         duration_ms=item.durations_ms.get(version, item.duration_ms),
-        done=last.done if last else False,
-        viewing=last.viewing if last else 1,
-        epoch=last.epoch if last else 1,
+        done=newest.done if newest else False,
+        viewing=newest.viewing if newest else 1,
+        epoch=newest.epoch if newest else 1,
         rule=told.rule,
         sentence=sentence,
         runs=_runs(told, kinds),
+        earlier=0,
         changes=_lines(latest, zone),
         coverage=[],
         candidate=None,
@@ -246,7 +263,7 @@ def _runs(told: Explanation, kinds: Mapping[str, str]) -> list[ExplainedRun]:
         ExplainedRun(
             device=finding.run.device,
             device_name=finding.run.device_name,
-            device_kind=kinds.get(finding.run.device, ""),
+            device_kind=finding.run.device_kind or kinds.get(finding.run.device, ""),
             kind=finding.run.kind,
             action_at=_instant(finding.run.action_ms),
             base_rev=finding.run.base_rev,
@@ -260,24 +277,27 @@ def _runs(told: Explanation, kinds: Mapping[str, str]) -> list[ExplainedRun]:
 
 
 def _lines(rows: Iterable[HeadChange], zone: tzinfo) -> list[ExplainedChange]:
-    return [
-        ExplainedChange(
-            at=row.at,
-            rev=row.rev,
-            what=row.what,
-            rule=row.rule,
-            device=row.device,
-            device_name=(row.why.get("head") or {}).get("device_name") or row.device,
-            position_ms=row.position_ms,
-            former_ms=row.former_ms,
-            done=row.done,
-            epoch=row.epoch,
-            viewing=row.viewing,
-            version=row.version,
-            sentence=explanation.change_sentence(row, zone),
-        )
-        for row in rows
-    ]
+    return [_line(row, zone) for row in rows]
+
+
+def _line(row: HeadChange, zone: tzinfo) -> ExplainedChange:
+    run = explanation.run_of_device(row)
+    return ExplainedChange(
+        at=row.at,
+        rev=row.rev,
+        what=row.what,
+        rule=row.rule,
+        device=row.device,
+        device_name=run.device_name if run else row.device,
+        device_kind=run.device_kind if run else "",
+        position_ms=row.position_ms,
+        former_ms=row.former_ms,
+        done=row.done,
+        epoch=row.epoch,
+        viewing=row.viewing,
+        version=row.version,
+        sentence=explanation.change_sentence(row, zone),
+    )
 
 
 def _instant(ms: int) -> datetime:

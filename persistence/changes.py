@@ -14,11 +14,13 @@ SQL = queries.load("changes")
 
 
 class HeadChange(msgspec.Struct, frozen=True):
-    """One change of `what`: `place`, `done`, `epoch` or `version`, and how things stood after it.
+    """One change of `what`: `place`, `done`, `epoch` or `version`, and how things stood after it; or the
+    `offer` of a place beside the head.
 
     Places in content ms of `version`; `former_ms` is the place before, None if there was none. `why` is
-    `{"head": RUN, "former": RUN | null, "loser": RUN | null}`, RUN being `{device, device_name, kind,
-    action_ms, base_rev, from_ms, position_ms}` as the run stood then.
+    `{"head": RUN, "former": RUN | null, "loser": RUN | null, "by": RUN | null}`, RUN being `{device,
+    device_name, device_kind, kind, action_ms, base_rev, from_ms, position_ms}` as the run stood then; `by`
+    caused the change. Rows of the first days have neither `by` nor `device_kind`.
     """
 
     at: datetime

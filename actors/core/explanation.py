@@ -40,6 +40,7 @@ class Told(NamedTuple):
     base_rev: int
     from_ms: int
     position_ms: int
+    device_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why the position is what it is; `rule` is "" before anything counts. The head's run comes first."""
+    """Why the position is what it is; `rule` is "" before anything counts. The head's run comes first.
+
+    `earlier` counts the runs that are left out because nothing depends on them any more.
+    """
 
     rule: str
     sentence: str
     findings: list[Finding]
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ class Words:
         return clock if _day(at) == self.day else f"{at.day} {at:%b %Y} {clock}"
 
     def action(self, run: Told) -> str:
-        """`the play on Phone at 18:02`."""
+        """`the play on Phone at 18:02`; a choice with the place chosen, not where play has come to."""
         noun = _NOUNS.get(run.kind, run.kind)
-        aim = f" of {place(run.position_ms)}" if run.kind == "chosen" else ""
+        aim = f" of {place(run.from_ms)}" if run.kind == "chosen" else ""
         return f"the {noun}{aim} on {run.device_name} at {self.time(run.action_ms)}"
 
     def told(self, run: Run) -> Told:
@@ -110,24 +115,32 @@ def explain(
     names: Mapping[str, str],
     visits: Mapping[tuple[str, str], Visit],
     zone: tzinfo = UTC,
+    every_run: bool = False,
 ) -> Explanation:
-    """Why the position is what it is now. `visits` are the open ones, by device and session."""
+    """Why the position is what it is now. `visits` are the open ones, by device and session.
+
+    Told are the runs that matter now, unless `every_run` that is kept is wanted.
+    """
     head = progress.head
     latest_ms = head.action_ms if head else max((run.action_ms for run in progress.runs.values()), default=0)
     words = Words(names, zone, _day(datetime.fromtimestamp(latest_ms / 1000, zone)))
     decision = contest.decide(progress.runs.values(), progress.epochs)
     judge = _Judge(progress, decision, visits, words)
-    runs = sorted(progress.runs.values(), key=lambda run: (run is not head, -run.moved_ms, run.key))
+    kept = progress.runs.values()
+    told = kept if every_run else judge.relevant()
+    runs = sorted(told, key=lambda run: (run is not head, -run.moved_ms, run.key))
+    earlier = len(kept) - len(runs)
     findings = [Finding(words.told(run), *judge.verdict(run)) for run in runs]
     if head is None:
         why = findings[0].sentence if findings else "Nothing has been played here yet"
-        return Explanation("", f"Nothing counts yet, so it begins at 0:00. {_sentence(why)}", findings)
+        nothing = f"Nothing counts yet, so it begins at 0:00. {_sentence(why)}"
+        return Explanation("", nothing, findings, earlier)
     sentences = [findings[0].sentence, f"The position is {place(min(progress.position_ms, duration_ms))}."]
     offered = progress.offered(duration_ms)
     if offered is not None:
         stood = f"{place(offered.position_ms)} on {words.name(offered.device)}"
         sentences.append(f"{stood} is offered as well (R4).")
-    return Explanation(progress.rule, " ".join(sentences), findings)
+    return Explanation(progress.rule, " ".join(sentences), findings, earlier)
 
 
 class _Judge:
@@ -146,6 +159,22 @@ class _Judge:
         self._played_on: set[Key] = {run.key for run in decision.played_on} if decision else set()
         self._visits = visits
         self._words = words
+
+    def relevant(self) -> list[Run]:
+        """The head and what it is measured against, losers, and what each device did last, since a reset."""
+        head = self._progress.head
+        keys: set[Key | None] = {self._progress.loser_key, *self._played_on}
+        keys.update(run.key for duel in self._duels for run in (duel.winner, duel.loser))
+        former = self._former(head) if head else None
+        if former is not None and not self._progress.epochs.competes(former):
+            former = None
+        latest: dict[str, Run] = {}
+        for run in self._runs:
+            known = latest.get(run.device)
+            if known is None or run.seq > known.seq:
+                latest[run.device] = run
+        keys.update(run.key for run in latest.values() if self._progress.epochs.competes(run))
+        return [run for run in self._runs if run is head or run is former or run.key in keys]
 
     def verdict(self, run: Run) -> tuple[str, str]:
         """What became of a run, and the sentence."""
@@ -166,13 +195,17 @@ class _Judge:
                 if duel.stood_back:
                     return f" although {other} began later: that one stood back (R3)"
                 return f": it began later than {other}, and neither knew of the other (R3)"
-        known = [other for other in self._runs if other.real and other is not run and run.knows(other)]
-        if not known:
+        former = self._former(run)
+        if former is None:
             return ": nothing else that counts competes with it (R2)"
-        former = max(known, key=lambda other: (other.last_rev, other.moved_ms, other.seq))
         if former.device == run.device:
             return f": it came after {self._other(former)}, on the same device (R2)"
         return f": it began where {self._other(former)} was known, so no clock is asked (R2)"
+
+    def _former(self, head: Run) -> Run | None:
+        """The run that the head came after."""
+        known = [other for other in self._runs if other.real and other is not head and head.knows(other)]
+        return max(known, key=lambda other: (other.last_rev, other.moved_ms, other.seq), default=None)
 
     def _unreal(self, run: Run) -> tuple[str, str]:
         """Why a run may not move the head (R1)."""
@@ -222,6 +255,8 @@ class HeadChange(Protocol):
     @property
     def what(self) -> str: ...
     @property
+    def device(self) -> str: ...
+    @property
     def rule(self) -> str: ...
     @property
     def position_ms(self) -> int: ...
@@ -246,10 +281,12 @@ def change_sentence(change: HeadChange, zone: tzinfo = UTC) -> str:
     if change.what == "version":
         former = "" if change.former_ms is None else f", where it was {place(change.former_ms)} before"
         return f"The item was edited: in version {change.version} the place is {now}{former} (R9)."
+    if change.what == "offer":
+        return _offer_sentence(change, run, words)
     if change.what == "done":
-        return _sentence(f"{by} {'completed the item' if change.done else 'took the completion back'} (R7)")
+        return _done_sentence(change, words)
     if change.what == "epoch":
-        return _epoch_sentence(change, run, by, now)
+        return _epoch_sentence(change, words)
     if change.former_ms is None:
         return _sentence(f"{by} set the place to {now}{_because(change, words)}")
     moved = f"from {place(change.former_ms)} to {now}"
@@ -260,7 +297,7 @@ def change_sentence(change: HeadChange, zone: tzinfo = UTC) -> str:
 
 def explain_past(changes: Sequence[HeadChange], zone: tzinfo = UTC) -> Explanation:
     """Why the position was what it was after these changes, newest first."""
-    latest = next((change for change in changes if change.what != "done"), None)
+    latest = next((change for change in changes if change.what not in ("done", "offer")), None)
     latest = latest or next(iter(changes), None)
     if latest is None:
         return Explanation("", "Nothing had counted by then, so it began at 0:00.", [])
@@ -278,13 +315,64 @@ def explain_past(changes: Sequence[HeadChange], zone: tzinfo = UTC) -> Explanati
     return Explanation(latest.rule, change_sentence(latest, zone), findings)
 
 
-def _epoch_sentence(change: HeadChange, run: Told | None, by: str, now: str) -> str:
-    what = f"epoch {change.epoch}, at {now}"
-    if run is not None and run.kind == "undone":
-        return _sentence(f"{by} took that back: {what} again (R4)")
-    if run is not None and run.kind == "marked":
-        return _sentence(f"{by} says not done: {what}, what was seen before stays as time (R7)")
-    return _sentence(f"{by} started the item afresh: {what}, what was seen before stays as time (R7)")
+def run_of_device(change: HeadChange) -> Told | None:
+    """The run of the change's device that the change tells of, first of all the one that caused it.
+
+    Rows of the first days may have none.
+    """
+    told = (_told(change.why.get(part)) for part in ("by", "head", "former", "loser"))
+    return next((run for run in told if run is not None and run.device == change.device), None)
+
+
+def _done_sentence(change: HeadChange, words: Words) -> str:
+    run, (who, when) = run_of_device(change), _doer(change, words)
+    if change.rule == "R4":
+        if change.done:
+            return f"The undo on {who} at {when} made it done again (R4)."
+        return f"{who} took 'done' back at {when} by an undo (R4)."
+    if not change.done:
+        return f"{who} took 'done' back at {when} (R7)."
+    if run is None or run.kind == "marked":
+        return f"{who} marked it done at {when} (R7)."
+    return _sentence(f"{words.action(run)} completed it (R7)")
+
+
+def _epoch_sentence(change: HeadChange, words: Words) -> str:
+    run, (who, when) = run_of_device(change), _doer(change, words)
+    kind = run.kind if run else (change.why.get("head") or {}).get("kind")
+    if change.rule == "R4":
+        if kind == "undone":
+            again = f"at {place(change.position_ms)} again"
+            return f"The undo on {who} at {when} took the fresh start back: {again} (R4)."
+        return f"The undo on {who} at {when} made it {'done' if change.done else 'what it was'} again (R4)."
+    if kind == "reset":
+        return f"{who} started it afresh at {when} (R7)."
+    return f"{who} took 'done' back at {when} (the place stays, R7)."
+
+
+def _doer(change: HeadChange, words: Words) -> tuple[str, str]:
+    """Whose doing a change was, and when they did it."""
+    run = run_of_device(change)
+    if run is None:
+        return change.device or "the server", words.time(round(change.at.timestamp() * 1000))
+    return run.device_name, words.time(run.action_ms)
+
+
+def _offer_sentence(change: HeadChange, head: Told | None, words: Words) -> str:
+    loser, offered = run_of_device(change), place(change.position_ms)
+    if loser is None or head is None:
+        return f"{offered} is offered (R4)."
+    noun = _NOUNS.get(head.kind, head.kind)
+    holder = f"{head.device_name}'s {noun} at {words.time(head.action_ms)}"
+    if change.rule == "R10":
+        why = f"{loser.device_name} went on to {offered} after {holder} had taken over (R10)"
+    elif head.action_ms >= loser.action_ms:
+        later = f"{holder} began later and keeps the place (R3)"
+        why = f"{loser.device_name}'s {offered} came in later; {later}"
+    else:
+        late = f"{loser.device_name}'s {offered} came in later and is nothing new"
+        why = f"{late}; {holder} keeps the place (R3)"
+    return f"{why}. {offered} is offered."
 
 
 def _because(change: HeadChange, words: Words) -> str:
@@ -308,6 +396,7 @@ def _told(run: Mapping[str, Any] | None) -> Told | None:
         base_rev=run["base_rev"],
         from_ms=run["from_ms"],
         position_ms=run["position_ms"],
+        device_kind=run.get("device_kind", ""),
     )
 
 

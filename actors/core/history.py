@@ -13,12 +13,16 @@ from actors.core.events import Event
 from actors.core.progress import Progress
 from actors.core.run import Key, Run
 
+OFFER = "offer"
+"""What is new: a losing run's place is offered, and the head stays (R4). No change of the head: an undo has
+nothing to do with it."""
+
 VERSION = "version"
 """What changed: the content; the place follows its edits (R9)."""
 
 WAITING_MAX = 1000
 """Changes of one student kept until they are written: two full messages of a journal from off line. Of more,
-the oldest changes of place are dropped."""
+the oldest changes of place, and offers, are dropped."""
 
 
 class RunThen(NamedTuple):
@@ -34,9 +38,10 @@ class RunThen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeadChange:
-    """One change of an item's head, done, epoch or version, and how things stood after it.
+    """One change of an item's head, done, epoch or version, and how things stood after it; or an offer.
 
-    `at_ms` is when the server heard of it. `device` caused it; for a place it is the one that has the head.
+    `at_ms` is when the server heard of it. `device` caused it; for a place it is the one that has the head,
+    for an offer the one whose place is offered, which `position_ms` is then. `by` is the run that caused it.
     `former_ms` is the place before, None if there was none. One event makes at most one `epoch` or one
     `done`, and one `place` beside a `done`; what an `epoch` or a `version` does to the place is in it.
     """
@@ -56,6 +61,7 @@ class HeadChange:
     head: RunThen | None
     former: RunThen | None
     loser: RunThen | None
+    by: RunThen | None = None
 
 
 Standing = tuple[Key | None, int, int]
@@ -73,20 +79,21 @@ def standing(progress: Progress) -> Standing:
 
 
 def changes_by(
-    event: Event, device: str, at_ms: int, before: Standing, former: Run | None, progress: Progress
+    event: Event, run: Key, at_ms: int, before: Standing, former: Run | None, progress: Progress
 ) -> list[HeadChange]:
-    """What the event has changed, given how things stood before and who had the head then."""
+    """What an event of that run has changed, given how things stood before and who had the head then."""
+    by, device = progress.runs.get(run), run[0]
     head_key, completed, epoch = before
     head_key_now, completed_now, epoch_now = standing(progress)
     by_undo = event.kind == "undone"
     if epoch_now != epoch:
-        return [_change(EPOCH, "R4" if by_undo else "R7", device, at_ms, former, progress)]
+        return [_change(EPOCH, "R4" if by_undo else "R7", device, at_ms, former, progress, by)]
     found = []
     if completed_now != completed:
-        found.append(_change(DONE, "R4" if by_undo else "R7", device, at_ms, former, progress))
+        found.append(_change(DONE, "R4" if by_undo else "R7", device, at_ms, former, progress, by))
     head = progress.head
     if head is not None and head_key_now != head_key and _moved(former, head):
-        found.append(_change(PLACE, progress.rule, head.device, at_ms, former, progress))
+        found.append(_change(PLACE, progress.rule, head.device, at_ms, former, progress, by))
     return found
 
 
@@ -97,12 +104,20 @@ def carried(progress: Progress, former_ms: int, at_ms: int) -> HeadChange:
     return replace(change, former_ms=former_ms if head else None)
 
 
+def offered(loser: Run, at_ms: int, progress: Progress) -> HeadChange:
+    """The place of a losing run has come to be offered, while the head stays where it is."""
+    head = progress.head
+    rule = "R10" if head is not None and head.knows(loser) else "R3"
+    change = _change(OFFER, rule, loser.device, at_ms, None, progress, loser)
+    return replace(change, position_ms=loser.position_ms, loser=_then(loser))
+
+
 def waiting(changes: Iterable[HeadChange]) -> tuple[list[HeadChange], int]:
     """The changes that are kept until the next checkpoint, and how many were too many."""
     kept = list(changes)
     excess = len(kept) - WAITING_MAX
     for _ in range(excess):
-        kept.pop(next((n for n, change in enumerate(kept) if change.what == PLACE), 0))
+        kept.pop(next((n for n, change in enumerate(kept) if change.what in (PLACE, OFFER)), 0))
     return kept, max(0, excess)
 
 
@@ -112,7 +127,13 @@ def _moved(former: Run | None, head: Run) -> bool:
 
 
 def _change(
-    what: str, rule: str, device: str, at_ms: int, former: Run | None, progress: Progress
+    what: str,
+    rule: str,
+    device: str,
+    at_ms: int,
+    former: Run | None,
+    progress: Progress,
+    by: Run | None = None,
 ) -> HeadChange:
     loser = progress.runs.get(progress.loser_key) if progress.loser_key else None
     return HeadChange(
@@ -131,6 +152,7 @@ def _change(
         head=_then(progress.head),
         former=_then(former),
         loser=_then(loser),
+        by=_then(by),
     )
 
 

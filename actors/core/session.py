@@ -10,6 +10,7 @@ from actors.core.events import FLUSHED, REGISTERS, Entry, Event, Refused
 from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.progress import QUIET, Progress, Quarantined, When
+from actors.core.run import Key
 from actors.core.visit import Visit
 
 HELD_MAX = 512
@@ -143,18 +144,38 @@ class Session:
         `catalogue` holds every item the entries name that exists.
         """
         device, folded = self.device(device_id), Folded()
+        heads: dict[str, tuple[Key | None, Key | None]] = {}
         for entry in entries:
             device.hold(entry)
             while (due := device.held.pop(device.applied_seq + 1, None)) is not None:
                 device.applied_seq += 1
+                item = catalogue.get(due.item) if isinstance(due, Event) else None
+                if item is not None and item.id not in heads:
+                    heads[item.id] = self._head_and_offer(item)
                 self.dirty_devices.add(device_id)
                 self._fold(device, due, catalogue, now_ms, folded)
+        for item_id, before in heads.items():
+            self._note_offer(catalogue[item_id], before, now_ms)
         if not device.held:
             device.gap_since_ms = 0
         elif not device.gap_since_ms:
             device.gap_since_ms = now_ms
             folded.gap_from = device.applied_seq + 1
         return folded
+
+    def _head_and_offer(self, item: Item) -> tuple[Key | None, Key | None]:
+        progress = self.items.get(item.id)
+        if progress is None or progress.loser_key is None:
+            return progress.head_key if progress else None, None
+        loser = progress.offered(item.duration_ms)
+        return progress.head_key, loser.key if loser else None
+
+    def _note_offer(self, item: Item, before: tuple[Key | None, Key | None], now_ms: int) -> None:
+        """A journal that came home late and lost leaves a line too: its place is offered from now on (R4)."""
+        head_key, offer_key = self._head_and_offer(item)
+        if offer_key is not None and head_key == before[0] and offer_key != before[1]:
+            progress = self.items[item.id]
+            self.note([history.offered(progress.runs[offer_key], now_ms, progress)])
 
     def leave(self, device_id: str, now_ms: int) -> set[str]:
         """The device's connection is gone: the items whose head now shows that nobody plays."""
@@ -229,7 +250,7 @@ class Session:
             folded.changed.add(event.item)
         after = history.standing(progress)
         if after != before:
-            self.note(history.changes_by(event, device.id, now_ms, before, former, progress))
+            self.note(history.changes_by(event, (device.id, visit.run), now_ms, before, former, progress))
         if event.kind not in QUIET or (known is not None and event.kind != "opened"):
             self.items[event.item] = progress
             self.dirty_items.add(event.item)

@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("item", help="the item's id")
     explain.add_argument("--at", metavar="TIME", help="as it was then, such as 2026-03-02T19:00:00Z")
     explain.add_argument("--zone", metavar="NAME", help="time zone to tell times in (this machine's)")
+    explain.add_argument("--all", action="store_true", help="every run, not only those that matter now")
     explain.add_argument("--json", action="store_true", help="for programs")
     replay = command("replay", "hold this server against conformance scenarios")
     replay.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="traces, or a folder")
@@ -135,9 +136,9 @@ Prints an access token signed with the key in the data folder (made there on fir
   curl -H "Authorization: Bearer $(./run playhead token ada)" http://127.0.0.1:8080/v1/courses
 """,
     "explain": """\
-Says why the position of a student in an item is what it is: every run of play and every action that
-competed, what became of it and by which rule (docs/sync.md), the place that is offered beside it, and the
-latest changes. With --at: what it was then, from the journal of head changes.
+Says why the position of a student in an item is what it is: the runs of play and the actions that matter
+now (--all: every one that is kept), what became of each and by which rule (docs/sync.md), the place that is
+offered beside it, and the latest changes. With --at: what it was then, from the journal of head changes.
 
 It reads Postgres alone, so it works while shards or gateways are down; what is live is at most one
 checkpoint (30 s) ahead of what it says. For example:

@@ -32,7 +32,7 @@ async def explain(settings: Settings, options: argparse.Namespace) -> int:
     dsn = settings.postgres.dsn or embedded_postgres.dsn_at(settings.folder)
     postgres = await open_postgres(PostgresSettings(dsn, "playhead explain", 1, 1))
     try:
-        found = await _explained(postgres, options.student, options.item, at, zone)
+        found = await _explained(postgres, options.student, options.item, at, zone, options.all)
     finally:
         await postgres.close()
     if options.json:
@@ -43,11 +43,11 @@ async def explain(settings: Settings, options: argparse.Namespace) -> int:
 
 
 async def _explained(
-    postgres: Postgres, student: str, item: str, at: datetime | None, zone: tzinfo
+    postgres: Postgres, student: str, item: str, at: datetime | None, zone: tzinfo, every_run: bool
 ) -> Explained:
     if await students.find(postgres, student) is None:
         raise NothingToExplain(f"there is no student {student}; ids are those of the tokens' `sub`")
-    found = await explanation.explain(postgres, student, item, at, zone)
+    found = await explanation.explain(postgres, student, item, at, zone, every_run)
     if found is None:
         raise NothingToExplain(f"there is no item {item}; GET /v1/courses/COURSE lists those of a course")
     return found
@@ -68,6 +68,8 @@ def _show(found: Explained, student: str, at: datetime | None, zone: tzinfo) -> 
         console.print(_runs(found, zone))
         for run in found.runs[1:]:
             console.print(_paragraph(run.sentence, "dim"))
+        if found.earlier:
+            console.print(_paragraph(_earlier(found.earlier), "dim"))
         console.print()
     if found.changes:
         console.print(_changes(found, zone), "")
@@ -77,6 +79,11 @@ def _show(found: Explained, student: str, at: datetime | None, zone: tzinfo) -> 
 def _paragraph(text: str, style: str = "") -> Padding:
     """Text that people wrote parts of, so nothing in it is markup; its lines begin below each other."""
     return Padding(Text(text, style), (0, 0, 0, 2))
+
+
+def _earlier(count: int) -> str:
+    runs = "1 earlier run" if count == 1 else f"{count} earlier runs"
+    return f"And {runs}, on which nothing depends any more: --all tells them."
 
 
 def _runs(found: Explained, zone: tzinfo) -> Table:

@@ -14,10 +14,12 @@ REV_MAX = 2**53 - 1
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """`at`: an instant with its zone, empty for now. `zone`: the one in which sentences tell the time."""
+    """`at`: an instant with its zone, empty for now. `zone`: the one in which sentences tell the time. `all`:
+    every run that is kept, not only those that matter now."""
 
     at: str = ""
     zone: str = "UTC"
+    all: bool = False
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -61,7 +63,8 @@ async def explain(call: Call) -> Explained:
         at = explanation.moment(asked.at)
     except BadMoment as error:
         raise Problem(400, "bad_query", str(error)) from error
-    found = await explanation.explain(call.deps.postgres, call.student, item, at, _zone(asked.zone))
+    postgres, zone = call.deps.postgres, _zone(asked.zone)
+    found = await explanation.explain(postgres, call.student, item, at, zone, asked.all)
     if found is None:
         raise not_found()
     return found

@@ -15,10 +15,11 @@ HOUR = 3600
 NAMES = {"P": "Phone", "T": "Television"}
 
 
-def explained(world: World, zone: timezone = UTC) -> Explanation:
+def explained(world: World, zone: timezone = UTC, every_run: bool = False) -> Explanation:
     session = world.session
     visits = {(d.id, v.session): v for d in session.devices.values() for v in d.visits.values()}
-    return explanation.explain(world.progress(), world.catalogue[LECTURE].duration_ms, NAMES, visits, zone)
+    duration_ms = world.catalogue[LECTURE].duration_ms
+    return explanation.explain(world.progress(), duration_ms, NAMES, visits, zone, every_run)
 
 
 def verdicts(found: Explanation) -> dict[str, str]:
@@ -114,8 +115,25 @@ def test_r7_what_was_before_a_reset_counts_only_as_time() -> None:
     world.device("T").watch(0, 0, 600)
     phone.open(700).reset(700)
     found = explained(world)
-    assert verdicts(found) == {"P": "head", "T": "before_reset"}
+    assert (verdicts(found), found.earlier) == ({"P": "head"}, 1)
+    found = explained(world, every_run=True)
+    assert (verdicts(found), found.earlier) == ({"P": "head", "T": "before_reset"}, 0)
     assert found.sentence.startswith("The reset on Phone at 09:11 counts: it starts the item afresh (R7).")
+
+
+def test_of_many_runs_those_are_told_that_matter_now() -> None:
+    world = World()
+    television, phone = world.device("T"), world.device("P")
+    television.watch(0, 0, 100)
+    visit = phone.open(700)
+    for n in range(9):
+        visit.choose(700 + n, 100 + 40 * n)
+    visit.play(720, 420, 431)
+    found = explained(world)
+    assert [finding.run.from_ms for finding in found.findings] == [420_000, 420_000, 0]
+    assert found.earlier == 8
+    assert len(explained(world, every_run=True).findings) == 11
+    assert "the choice of 7:00 on Phone at 09:11, on the same device" in found.sentence
 
 
 def test_r4_an_undo_says_that_it_is_one() -> None:
@@ -157,6 +175,7 @@ class Row:
 
     what: str = "place"
     rule: str = "R2"
+    device: str = "P"
     position_ms: int = 723_000
     former_ms: int | None = 1_720_000
     done: bool = False
@@ -197,26 +216,58 @@ def run(device: str, minute: int, kind: str = "play", position_ms: int = 723_000
             "The undo on Phone at 18:02 brought the place back from 12:03 to 28:40 (R4).",
         ),
         (
-            Row(why={"head": run("P", 2, "chosen")}),
-            "The choice of 12:03 on Phone at 18:02 moved the place from 28:40 to 12:03 (R2).",
+            Row(why={"head": run("P", 2, "chosen") | {"from_ms": 720_000}}),
+            "The choice of 12:00 on Phone at 18:02 moved the place from 28:40 to 12:03 (R2).",
         ),
         (
-            Row(what="done", done=True, why={"head": run("P", 2, "marked")}),
-            "The tick on Phone at 18:02 completed the item (R7).",
+            Row(what="done", done=True, why={"head": run("T", 1), "by": run("P", 2, "marked")}),
+            "Phone marked it done at 18:02 (R7).",
         ),
         (
-            Row(what="epoch", epoch=2, position_ms=0, why={"head": run("P", 2, "reset")}),
-            "The reset on Phone at 18:02 started the item afresh: epoch 2, at 0:00, what was seen before "
-            "stays as time (R7).",
+            Row(what="done", done=True, device="T", why={"head": run("P", 2), "by": run("T", 1)}),
+            "The play on Television at 18:01 completed it (R7).",
         ),
         (
-            Row(what="epoch", epoch=2, why={"head": run("P", 2, "marked")}),
-            "The tick on Phone at 18:02 says not done: epoch 2, at 12:03, what was seen before stays as time "
-            "(R7).",
+            Row(what="done", rule="R4", why={"head": run("T", 1), "by": run("P", 2, "marked")}),
+            "Phone took 'done' back at 18:02 by an undo (R4).",
         ),
         (
-            Row(what="epoch", why={"head": run("P", 2, "undone")}),
-            "The undo on Phone at 18:02 took that back: epoch 1, at 12:03 again (R4).",
+            Row(what="done", rule="R4", done=True, why={"by": run("P", 2, "marked")}),
+            "The undo on Phone at 18:02 made it done again (R4).",
+        ),
+        (
+            Row(what="epoch", rule="R7", epoch=2, position_ms=0, why={"head": run("P", 2, "reset")}),
+            "Phone started it afresh at 18:02 (R7).",
+        ),
+        (
+            Row(what="epoch", rule="R7", why={"head": run("T", 1), "by": run("P", 2, "marked")}),
+            "Phone took 'done' back at 18:02 (the place stays, R7).",
+        ),
+        (
+            Row(what="epoch", rule="R4", done=True, why={"head": run("T", 1), "by": run("P", 2, "marked")}),
+            "The undo on Phone at 18:02 made it done again (R4).",
+        ),
+        (
+            Row(what="epoch", rule="R4", why={"by": run("P", 2, "undone")}),
+            "The undo on Phone at 18:02 took the fresh start back: at 12:03 again (R4).",
+        ),
+        (
+            Row(what="done", done=True, rule="R7", device="api", why={"head": run("T", 1)}),
+            "api marked it done at 18:02 (R7).",
+        ),
+        (
+            Row(what="offer", rule="R3", why={"head": run("T", 3), "loser": run("P", 2), "by": run("P", 2)}),
+            "Phone's 12:03 came in later; Television's play at 18:03 began later and keeps the place (R3). "
+            "12:03 is offered.",
+        ),
+        (
+            Row(what="offer", rule="R3", why={"head": run("T", 1), "loser": run("P", 2), "by": run("P", 2)}),
+            "Phone's 12:03 came in later and is nothing new; Television's play at 18:01 keeps the place "
+            "(R3). 12:03 is offered.",
+        ),
+        (
+            Row(what="offer", rule="R10", why={"head": run("T", 3), "loser": run("P", 2), "by": run("P", 2)}),
+            "Phone went on to 12:03 after Television's play at 18:03 had taken over (R10). 12:03 is offered.",
         ),
         (
             Row(what="version", version="v2", why={"head": None, "former": None, "loser": None}),
@@ -238,4 +289,6 @@ def test_the_past_is_explained_by_the_latest_change_of_the_place() -> None:
     moved = Row(why={"head": run("P", 2), "former": run("T", 1), "loser": None})
     assert verdicts(explain_past([moved])) == {"P": "head", "T": "succeeded"}
     assert verdicts(explain_past([later])) == {"P": "head"}
+    offer = Row(what="offer", position_ms=1, why={"head": run("P", 2), "loser": run("T", 1)})
+    assert explain_past([offer, moved]).sentence == change_sentence(moved)
     assert explain_past([]).findings == []

@@ -146,6 +146,51 @@ def test_r4_an_undo_leaves_a_line() -> None:
     assert told(world) == [("done", "R4", "P", 600, 600)]
 
 
+def test_r7_a_change_tells_which_run_caused_it() -> None:
+    world = World()
+    laptop, phone = world.device("L"), world.device("P")
+    laptop.watch(0, 0, 7)
+    visit = phone.open(10)
+    for done, what in ((True, "done"), (False, "epoch")):
+        visit.mark(10, done=done)
+        change = world.session.head_changes[-1]
+        assert (change.what, change.device) == (what, "P")
+        assert change.head is not None and change.by is not None
+        assert (change.head.device, change.by.device, change.by.kind) == ("L", "P", "marked")
+    visit.reset(20)
+    change = world.session.head_changes[-1]
+    assert change.by is not None and (change.by.device, change.by.kind) == ("P", "reset")
+
+
+def test_r4_a_place_that_is_offered_without_a_change_of_the_head_leaves_a_line_once() -> None:
+    world = World()
+    phone, laptop = world.device("P", online=False), world.device("L")
+    visit = phone.open(0)
+    visit.seek(0, 2000)
+    visit.go_on(0, 2000, 2022)
+    laptop.watch(100, 0, 600)
+    told(world)
+    phone.connect(HOUR)
+    change = world.session.head_changes[-1]
+    assert told(world) == [("offer", "R3", "P", 2022, None)]
+    assert change.head is not None and change.loser is not None and change.by == change.loser
+    assert (change.head.device, change.loser.device) == ("L", "P")
+    visit.go_on(HOUR, 2022, 2042)
+    assert told(world) == [], "the same offer, further on"
+    assert world.position_s() == 600
+
+
+def test_r10_a_place_that_is_offered_since_play_went_on_without_the_baton_leaves_a_line() -> None:
+    world = World()
+    phone, laptop = world.device("P"), world.device("L")
+    visit = phone.open(0)
+    visit.play(0, 0, 600)
+    laptop.watch(600, 2000, 2030)
+    told(world)
+    visit.go_on(640, 600, 640)
+    assert told(world) == [("offer", "R10", "P", 610, None)]
+
+
 def test_r9_a_new_version_leaves_a_line_with_both_places() -> None:
     world = World()
     world.device("P").watch(0, 0, 1000)

@@ -51,8 +51,10 @@ async def test_it_says_where_why_and_what_changed(acted: Postgres, postgres_dsn:
     assert (code, err) == (0, "")
     assert "lec1 for ada: 0:00 of 1:00:00, not done, pass 1, epoch 2, version v1" in out
     assert f"The reset on {NAME} at" in out and "starts the item afresh (R7)" in out
-    assert "before reset" in out and "28:40" in out and "UTC" in out
-    assert "started the item afresh: epoch 2" in out
+    assert "And 2 earlier runs, on which nothing depends any more: --all tells them." in out
+    assert "before reset" not in out and "before reset" in (await explain(postgres_dsn, "lec1", "--all"))[1]
+    assert "28:40" in out and "UTC" in out
+    assert "started it afresh at" in out
     assert "what is live is at most one checkpoint (30 s) ahead" in out
 
 
@@ -68,6 +70,8 @@ async def test_for_programs_it_is_what_the_web_gives(acted: Postgres, postgres_d
     code, out, _ = await explain(postgres_dsn, "lec1", "--json")
     found = json.loads(out)
     assert (code, found["position_ms"], found["epoch"], found["pass"]) == (0, 0, 2, 1)
+    assert [run["verdict"] for run in found["runs"]] == ["head"] and found["earlier"] == 2
+    found = json.loads((await explain(postgres_dsn, "lec1", "--json", "--all"))[1])
     assert [run["verdict"] for run in found["runs"]] == ["head", "before_reset", "before_reset"]
     assert found["changes"][0]["what"] == "epoch"
 

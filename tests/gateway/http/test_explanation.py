@@ -125,8 +125,36 @@ async def test_r4_the_history_has_every_change_with_a_sentence(una: Student) -> 
     assert (undone["former_ms"], undone["position_ms"]) == (120_000, 600_000)
     assert "brought the place back from 2:00 to 10:00 (R4)" in undone["sentence"]
     assert (reset["epoch"], reset["position_ms"]) == (2, 0)
-    assert "started the item afresh: epoch 2, at 0:00" in reset["sentence"]
+    assert reset["sentence"].startswith("Web page started it afresh at ")
+    assert (changes[3]["device_name"], changes[3]["device_kind"]) == ("Phone", "phone")
+    assert {change["device_kind"] for change in changes[:3]} == {"api"}
     assert [change["rev"] for change in changes] == sorted((c["rev"] for c in changes), reverse=True)
+
+
+async def test_r4_an_offer_leaves_a_line_in_the_history_and_does_not_move_the_past(una: Student) -> None:
+    await una.watch("phone", 40, 2000, 2723)
+    await una.watch("television", 0, 0, 1720)
+    offer = (await una.asks("history"))["changes"][0]
+    assert (offer["what"], offer["rule"], offer["device_name"], offer["device_kind"]) == (
+        "offer",
+        "R3",
+        "Television",
+        "television",
+    )
+    assert (offer["position_ms"], offer["former_ms"]) == (1_720_000, None)
+    assert offer["sentence"].startswith("Television's 28:40 came in later; Phone's play at ")
+    assert offer["sentence"].endswith(" began later and keeps the place (R3). 28:40 is offered.")
+    then = (datetime.now(UTC) + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
+    assert (await una.asks(f"explain?at={then}"))["position_ms"] == 2_723_000
+
+
+async def test_of_many_runs_those_are_told_that_matter_now(una: Student) -> None:
+    for n in range(6):
+        await una.act("chosen", position_ms=60_000 * (9 - n))
+    found = await una.asks("explain")
+    assert ([run["from_ms"] for run in found["runs"]], found["earlier"]) == ([240_000, 300_000], 4)
+    found = await una.asks("explain?all=true")
+    assert (len(found["runs"]), found["earlier"]) == (6, 0)
 
 
 async def test_the_history_comes_page_by_page_and_nothing_is_missing(una: Student) -> None:
