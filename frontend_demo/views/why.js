@@ -54,7 +54,9 @@ export function whyView(explained) {
 export function nowView(explained) {
   const met = (explained.runs ?? []).some((run) => CONTEST.has(run.verdict));
   const shown = (run) => met && (run.verdict === "head" || CONTEST.has(run.verdict));
-  return h("div", { class: "why__body", data: { testid: "now" } }, bodyOf(explained, shown));
+  // The sentence above the picture has said why the head's run counts.
+  const runs = (explained.runs ?? []).map((run) => (run.verdict === "head" ? { ...run, sentence: "" } : run));
+  return h("div", { class: "why__body", data: { testid: "now" } }, bodyOf({ ...explained, runs }, shown));
 }
 
 /** What a run became that met another one (R3, R10). */
