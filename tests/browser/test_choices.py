@@ -1,5 +1,7 @@
 """What a student can say about the playhead: the other place, undo, start afresh, look around (R1, R4)."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -61,6 +63,10 @@ async def test_r3_a_clock_an_hour_ahead_wins_nothing_and_loses_nothing(
     kept = await record(system, phone.student)
     assert abs(kept.position_ms - laptop_ms) <= 1_000, "Laptop acted later, whatever Phone's clock says"
     assert kept.covers(40_000, phone_ms) and kept.covers(90_000, laptop_ms)
+    await phone.by("history-toggle").click()
+    await expect(phone.by("change").first.locator("time")).to_have_text(
+        re.compile("just now|min ago"), timeout=SOON_MS
+    )
     on_ms = await phone.play_for(6_000)
     await phone.until_saved()
     await laptop.until_shown_near(on_ms)
@@ -105,6 +111,32 @@ async def test_r7_start_afresh_asks_and_can_be_left(new_device: NewDevice, syste
     kept = await record(system, phone.student)
     assert (kept.position_ms, kept.spans) == (0, [])
     assert abs(kept.content_ms - stopped_ms) <= 1_000, "time watched stays"
+
+
+async def test_r7_a_tick_moves_nothing_and_taking_it_back_asks(new_device: NewDevice, system: System) -> None:
+    phone, laptop = await new_device("phone"), await new_device("laptop")
+    stopped_ms = await laptop.play_for(6_500)
+    await laptop.until_saved()
+    await phone.until_shown_near(stopped_ms)
+    await phone.by("mark-done").click()
+    await expect(laptop.by("toast")).to_have_text("Marked done", timeout=SOON_MS)
+    await expect(phone.by("toast")).to_be_hidden()
+    await phone.by("mark-done").click()
+    await expect(phone.by("not-done-dialog")).to_contain_text("starts from zero")
+    await phone.by("not-done-dialog-cancel").click()
+    await expect(phone.by("mark-done")).to_have_text("Done")
+    await phone.until_saved()
+    assert (await record(system, phone.student)).spans, "Cancel clears nothing"
+    await phone.by("mark-done").click()
+    await phone.by("not-done-dialog-yes").click()
+    await expect(laptop.by("toast")).to_contain_text("Not done any more", timeout=SOON_MS)
+    await laptop.until_shown_near(stopped_ms)
+    await expect(laptop.by("undo")).to_have_text("Undo: mark as done again", timeout=SLOW_MS)
+    await laptop.by("reset").click()
+    await expect(laptop.by("toast")).to_be_hidden()
+    await laptop.by("reset-dialog-yes").click()
+    await expect(phone.by("toast")).to_have_text("Started afresh on Laptop", timeout=SOON_MS)
+    await expect(laptop.by("toast")).to_be_hidden()
 
 
 async def test_r1_looking_around_moves_nothing_and_leads_back(new_device: NewDevice, system: System) -> None:

@@ -40,3 +40,24 @@ async def test_a_page_that_is_not_there_reads_as_a_page(new_device: NewDevice, s
     await expect(page.get_by_role("heading")).to_have_text("There is no such page")
     await page.get_by_role("link", name="Your courses").click()
     await expect(page.get_by_test_id("continue-card")).to_be_visible(timeout=WAIT_MS)
+
+
+async def test_a_copied_link_can_be_pasted_where_nobody_was_ever_signed_in(
+    new_device: NewDevice, system: System
+) -> None:
+    phone = await new_device("phone")
+    browser = phone.page.context.browser
+    assert browser is not None
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{system.settings.web_url}/")
+    await expect(page.get_by_test_id("signed-out")).to_be_visible(timeout=WAIT_MS)
+    await expect(page.get_by_test_id("journal-kept")).to_be_hidden()
+    await page.get_by_label("Sign-in link").fill(phone.link.replace("device=phone", "device=tv"))
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_test_id("continue-card")).to_be_visible(timeout=WAIT_MS)
+    assert await page.evaluate("window.playhead.client.device.kind") == "tv"
+    await page.evaluate("localStorage.clear()")
+    await page.goto(f"{system.settings.web_url}/")
+    await expect(page.get_by_test_id("journal-kept")).to_be_visible(timeout=WAIT_MS)
+    await context.close()
