@@ -211,11 +211,12 @@ async def test_a_shard_that_has_not_the_slot_says_moved(shard: Shard, ana: str) 
     shard._epochs[slot_of(ana)] = epoch
 
 
-async def test_what_is_not_committed_in_time_says_so(postgres: Postgres, postgres_dsn: str, ana: str) -> None:
-    async with running_shard(postgres_dsn, "shard:1", flush_after_s=60.0) as slow:
-        acted = await act(slow, ana, "chosen", position_ms=5_000)
+async def test_what_is_not_committed_in_time_says_so(shard: Shard, postgres: Postgres, ana: str) -> None:
+    async with postgres.connection() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM slot_lease FOR UPDATE")  # a checkpoint has to wait for this
+        acted = await act(shard, ana, "chosen", position_ms=5_000)
         assert (acted.durable, head(acted).position_ms) == (False, 5_000)
-        assert not slow._actions._commits
+        assert not shard._actions._commits
 
 
 async def test_actions_leave_the_shard_room_for_batches(shard: Shard, ana: str) -> None:
