@@ -20,7 +20,7 @@ class HeadChange(msgspec.Struct, frozen=True):
     Places in content ms of `version`; `former_ms` is the place before, None if there was none. `why` is
     `{"head": RUN, "former": RUN | null, "loser": RUN | null, "by": RUN | null}`, RUN being `{device,
     device_name, device_kind, kind, action_ms, base_rev, from_ms, position_ms}` as the run stood then; `by`
-    caused the change. Rows of the first days have neither `by` nor `device_kind`.
+    caused the change. Readers take a row without `by` or `device_kind` as well.
     """
 
     at: datetime
