@@ -19,10 +19,6 @@ def carry(progress: Progress, item: Item, rev_floor: int) -> None:
             viewing.coverage = way.spans(viewing.coverage)
             viewing.settled = viewing.settled or bool(viewing.opened or viewing.filled)
             viewing.let_go = {device: way.spans(spans) for device, spans in viewing.let_go.items()}
-    progress.changes = [
-        change if change.place_ms is None else change._replace(place_ms=way.place(change.place_ms))
-        for change in progress.changes
-    ]
     progress.version = item.version
     progress.rev = max(progress.rev + 1, rev_floor)
     progress.folded += 1

@@ -1,30 +1,12 @@
-"""What a change of the head is, and the journal of them that is part of an item's state (R4)."""
+"""What a change of the head is, for the history and for the undo (R4)."""
 
-from typing import NamedTuple
-
-from actors.core.run import EXPLICIT, JUMP_MS, Key, Mark, Run
+from actors.core.run import EXPLICIT, JUMP_MS, Run
 
 NAMED_MS = 1_000
 """A place that the user has named is another one from here on; nearer, it is the rounding of a player."""
 
-CHANGES_MAX = 8
-"""Head changes kept here; the checkpoint history has them all."""
-
 PLACE, DONE, EPOCH = "place", "done", "epoch"
 """What changed: who has the head and where, whether the item is done, or the epoch."""
-
-
-class Change(NamedTuple):
-    """One head change: what it was, who caused it and when, and the place before it.
-
-    `place_ms` is None if the place did not change; `rule` and `loser` say how the head was decided.
-    """
-
-    what: str
-    by: Mark
-    place_ms: int | None
-    rule: str = ""
-    loser: Key | None = None
 
 
 def moves(head: Run, former: Run, former_ms: int) -> bool:

@@ -1,7 +1,7 @@
 """Head changes on their way to the time-series: what changed, by which rule, from what, and who lost (R4).
 
-Not the journal an undo reads (actors/core/changes.py): that one is short and part of the state, this one is
-written once with the next checkpoint and then forgotten here. Plain play makes none.
+Written once with the next checkpoint and then forgotten here: an undo follows from the runs
+(actors/core/undoing.py). Plain play makes none.
 """
 
 from collections.abc import Iterable

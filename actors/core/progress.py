@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from actors.core import changes, contest, undoing
-from actors.core.changes import Change
 from actors.core.editions import Way
 from actors.core.epochs import Epochs
 from actors.core.events import REGISTERS, Event
@@ -115,7 +114,6 @@ class Progress:
     runs: dict[Key, Run] = field(default_factory=dict)
     head_key: Key | None = None
     loser_key: Key | None = None
-    changes: list[Change] = field(default_factory=list)
     quiz: Attempt | None = None
     uncredited_ms: int = 0
     folded: int = 0
@@ -358,7 +356,7 @@ class Progress:
         if run.real:
             run.last_rev = self.rev = fact.rev
         if fact.event.kind in DECREES or (run.real and self._may_change_hands(run)):
-            self._decide(fact)
+            self._decide()
         if len(self.runs) > RUNS_MAX:
             self._let_go()
 
@@ -375,20 +373,14 @@ class Progress:
         if not run.real and fact.visit.makes_real(run):
             run.first_rev, run.seen_ms, run.real_ms = fact.rev, fact.when.now_ms, fact.when.at_ms
 
-    def _decide(self, fact: Fact) -> None:
-        """Who has the head now (R2, R3, R10); a change of it is journaled (R4)."""
+    def _decide(self) -> None:
+        """Who has the head now (R2, R3, R10)."""
         self._stand_by_undone()
         decision = contest.decide(self.runs.values(), self.epochs)
         if decision is None:
             return
-        former, head = self.head, decision.head
-        self.head_key, self.rule = head.key, decision.rule
+        self.head_key, self.rule = decision.head.key, decision.rule
         self.loser_key = decision.loser.key if decision.loser else None
-        if former is None or former is head or head.kind == "reset":
-            return
-        if changes.moves(head, former, former.position_ms):
-            by = Mark(head.device, head.seq, fact.rev, fact.when.at_ms)
-            self._journal(Change(changes.PLACE, by, former.position_ms, self.rule, self.loser_key))
 
     def _stand_by_undone(self) -> None:
         """An undo goes back to where a run stood at that time, even if that is heard later."""
@@ -398,13 +390,9 @@ class Progress:
                 if step is not None and step.place_ms is not None:
                     run.position_ms = step.place_ms
 
-    def _journal(self, change: Change) -> None:
-        self.changes = [*self.changes, change][-changes.CHANGES_MAX :]
-
     def _turn(self, run: Run, fact: Fact) -> None:
         """Only a reset or an un-complete clears: epoch + 1 with empty coverage (R7)."""
-        by, keeps = Mark(run.device, run.seq, fact.rev, run.action_ms), run.kind != "reset"
-        self._journal(Change(changes.EPOCH, by, None if keeps else self.position_ms))
+        keeps = run.kind != "reset"
         self.epochs.turn(run, keeps, fact.rev, self.runs.values(), fact.item.duration_ms)
         self.rev = fact.rev
 
@@ -415,10 +403,8 @@ class Progress:
             if undoing.may_take_back(run, runs, self.epochs, duration_ms):
                 self._turn(run, fact)
             return
-        tick = self.epochs.tick(run, fact.rev, runs, duration_ms)
+        self.epochs.tick(run, fact.rev, runs, duration_ms)
         self.rev = fact.rev
-        if tick is not None:
-            self._journal(Change(changes.DONE, tick.mark, None))
 
     def _undo(self, run: Run, fact: Fact) -> None:
         """Revert the latest head change the user knew of: place, done, epoch; never time or coverage (R4)."""
@@ -429,7 +415,6 @@ class Progress:
             run.position_ms = step.place_ms
         if step is not None and step.what != changes.PLACE:
             self.epochs.take_back(step.mark, run, fact.rev, self.runs.values(), fact.item.duration_ms)
-            self.changes = [change for change in self.changes if change.by != step.mark]
             self.rev = fact.rev
 
     def _let_go(self) -> None:

@@ -1,15 +1,14 @@
 """The parts of a session that have no typed column at rest, as plain JSON values, and back again.
 
-`merge` belongs to a progress row: the runs that still matter, passes and epochs, head changes, the attempt
-at a quiz. `visits` belongs to a device row: its open visits and what is known of its clocks. Runs, stretches
-and marks are rows of values in the order of their fields, which keeps a checkpoint small.
+`merge` belongs to a progress row: the runs that still matter, passes and epochs, the attempt at a quiz.
+`visits` belongs to a device row: its open visits and what is known of its clocks. Runs, stretches and marks
+are rows of values in the order of their fields, which keeps a checkpoint small.
 """
 
 from operator import attrgetter
 from typing import Any
 
 from actors.core import earlier
-from actors.core.changes import Change
 from actors.core.clock import Awake
 from actors.core.epochs import Epoch, Epochs, TakenBack, Turn
 from actors.core.intervals import Intervals
@@ -60,7 +59,6 @@ def merge_state(progress: Progress) -> Json:
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
         **({"lost": progress.lost} if progress.lost else {}),
         "taken_back": progress.epochs.taken_back,
-        "changes": [[*change] for change in progress.changes],
         "quarters": list(progress.quarters.items()),
         **({"uncredited_ms": progress.uncredited_ms} if progress.uncredited_ms else {}),
         **({"quiz": _attempt_state(progress.quiz)} if progress.quiz else {}),
@@ -84,10 +82,6 @@ def restore_merge(progress: Progress, state: Json) -> None:
     progress.quarters = dict(state["quarters"])
     progress.uncredited_ms = state.get("uncredited_ms", 0)
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None
-    progress.changes = [
-        Change(what, Mark(*by), place_ms, rule, _key(loser))
-        for what, by, place_ms, rule, loser in state["changes"]
-    ]
 
 
 def visits_state(device: Device) -> Json:
