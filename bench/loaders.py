@@ -8,16 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgpack
 
 from bench.checker import Faults
-from bench.loader import Orders
 from persistence.errors import PlayheadError
 
 LINE_BYTES = 1 << 16
 END_S = 5.0
+
+
+class Ordered(Protocol):
+    """What one loader is told at its start."""
+
+    def line(self) -> str:
+        """As one argument of a command line."""
 
 
 class LoaderLost(PlayheadError):
@@ -51,11 +57,19 @@ class Result:
 
 
 class Loaders:
-    """All loader processes. `on_report` hears the sums of what they report every second."""
+    """All loader processes, each running `module` with one line of orders as its argument. `on_report` hears
+    the sums of what they report every second.
+    """
 
-    def __init__(self, orders: Sequence[Orders], on_report: Callable[[dict[str, int]], None]) -> None:
+    def __init__(
+        self,
+        orders: Sequence[Ordered],
+        on_report: Callable[[dict[str, int]], None],
+        module: str = "bench.loader",
+    ) -> None:
         self._orders = orders
         self._on_report = on_report
+        self._module = module
         self._processes: list[asyncio.subprocess.Process] = []
         self._reports: dict[int, dict[str, int]] = {}
 
@@ -71,7 +85,7 @@ class Loaders:
                 await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "bench.loader",
+                    self._module,
                     orders.line(),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
