@@ -114,6 +114,13 @@ def test_busy_slots_move_where_a_shard_would_stay_too_loaded() -> None:
     assert stays <= 200 * (1 + TOLERANCE)
 
 
+def test_what_a_gone_shard_had_is_shared_by_weight() -> None:
+    before = ["s0", "gone", "gone", "s1", "gone", "gone"]
+    after = place(["s0", "s1"], before, [0.0, 50.0, 40.0, 0.0, 10.0, 0.0], slots=6)
+    assert heat(after, [0.0, 50.0, 40.0, 0.0, 10.0, 0.0]) == 50.0
+    assert place(["s0", "s1"], before, [90.0, 9.0, 8.0, 1.0, 2.0, 2.0], slots=6)[1:3] == ["s1", "s1"]
+
+
 @given(st.integers(2, 12), st.lists(st.integers(0, 50), min_size=64, max_size=64))
 def test_the_heaviest_shard_is_never_heavier_than_by_numbers_alone(count: int, sessions: list[int]) -> None:
     """All slots are new: weighing them gives at most twice the best that can be."""
