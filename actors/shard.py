@@ -34,6 +34,7 @@ from actors.checkpointer import Checkpointer
 from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.dropped import Dropped
+from actors.garbage import Garbage
 from actors.lane import Lane, LaneFull
 from actors.metrics import ShardMetrics
 from actors.named import named_actor
@@ -68,6 +69,8 @@ class Shard:
     def __init__(
         self, name: str, settings: ShardSettings, set_up_logs: Callable[[], None] | None = None
     ) -> None:
+        # Whoever sets up the logs gives the shard a process of its own.
+        self._garbage = Garbage(time.monotonic()) if set_up_logs is not None else None
         if set_up_logs is not None:
             set_up_logs()
         self.name = name
@@ -333,6 +336,8 @@ class Shard:
     def _upkeep_once(self, checkpointer: Checkpointer) -> None:
         self._push(self._residents.close_gaps(now_ms()))
         self._residents.evict_idle(now_ms(), round(self.settings.idle_eviction_s * 1000))
+        if self._garbage is not None:
+            self._garbage.tend(time.monotonic(), len(self._residents))
         self._metrics.observe(
             len(self._residents),
             self._residents.connections,
