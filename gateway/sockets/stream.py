@@ -1,8 +1,8 @@
 """From bytes to messages and back: handshake, frames, pings, slow peers and closes of one socket.
 
-`websockets`' Sans-I/O protocol decides what RFC 6455 says. Two things are done here because they are most of
-what a gateway does all day: a whole, unfragmented data frame is read without it, and frames to peers are
-written ready-made.
+`websockets`' Sans-I/O protocol decides what RFC 6455 says. Three things are done here because they are most
+of what a gateway does all day: the usual handshake and a whole, unfragmented data frame are read without it,
+and frames to peers are written ready-made. A connection that does nothing else never has such a protocol.
 """
 
 import asyncio
@@ -14,11 +14,12 @@ from websockets.frames import CloseCode as RfcCode
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CLOSED, CLOSING, CONNECTING, OPEN
+from websockets.protocol import State as ProtocolState
 from websockets.typing import Origin
 
 from gateway.sockets import close_codes
 from gateway.sockets.close_codes import CloseCode
-from gateway.sockets.handshake import NO_HANDSHAKE, SocketProtocol, bare_response
+from gateway.sockets.handshake import NO_HANDSHAKE, SocketProtocol, bare_response, read_usual
 from gateway.sockets.limits import SocketLimits, TokenBucket
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.outbox import Outbox
@@ -56,8 +57,8 @@ class SocketStream(asyncio.Protocol):
     """One TCP connection as a WebSocket. What is said on it is the business of the subclass."""
 
     __slots__ = (
-        "_fragments", "_heard_at_s", "_host", "_out", "_out_bytes", "_outbox", "_pings", "_stuck_since_s",
-        "_transport", "_unread_bytes", "_ws", "conn", "ip", "spoke", "state",
+        "_fragments", "_heard_at_s", "_host", "_open", "_out", "_out_bytes", "_outbox", "_pings", "_protocol",
+        "_stuck_since_s", "_transport", "_unread_bytes", "conn", "ip", "spoke", "state",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -68,7 +69,9 @@ class SocketStream(asyncio.Protocol):
         self.ip = ""
         self.spoke = -1
         self.state: State = Gone()
-        self._ws = SocketProtocol(host.limits, host.origins)
+        self._protocol: SocketProtocol | None = None
+        # The handshake is through, and neither side has begun to close.
+        self._open = False
         self._unread_bytes = 0
         self._heard_at_s = 0.0
         self._out: list[bytes] = []
@@ -77,6 +80,20 @@ class SocketStream(asyncio.Protocol):
         self._stuck_since_s: float | None = None
         self._fragments: list[Frame] | None = None
         self._pings: TokenBucket | None = None
+
+    @property
+    def _ws(self) -> SocketProtocol:
+        """The library's protocol of this connection, made when it is needed first."""
+        if self._protocol is None:
+            self._protocol = SocketProtocol(self._host.limits, self._host.origins, self._stage)
+        return self._protocol
+
+    @property
+    def _stage(self) -> ProtocolState:
+        """How far the WebSocket is, by RFC 6455."""
+        if self._protocol is not None:
+            return self._protocol.state
+        return OPEN if self._open else CONNECTING
 
     # What the subclass does.
 
@@ -113,15 +130,15 @@ class SocketStream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._host.metrics.bytes_in += len(data)
-        if self._unread_bytes == 0 and self._fragments is None and self._ws.state is OPEN:
+        if self._open and self._unread_bytes == 0 and self._fragments is None:
             rest = self._read_whole_frames(data)
             if rest == len(data):
                 return
             data = data[rest:] if rest else data
         if isinstance(self.state, Handshaking):
-            if not self._is_one_request(self.state, data):
+            if not self._is_one_request(self.state, data) or self._is_usual(self.state, data):
                 return
-        elif self._ws.state is CONNECTING:
+        elif self._stage is CONNECTING:
             return  # refused; what still comes is dropped
         self._read_by_protocol(data)
 
@@ -129,7 +146,7 @@ class SocketStream(asyncio.Protocol):
         """Read frames that are whole, masked, unfragmented and data; gives where something else begins."""
         size, start = len(data), 0
         frame_max = self._host.limits.frame_bytes
-        while size - start >= 6 and self._ws.state is OPEN:
+        while size - start >= 6 and self._open:
             first, length = data[start], data[start + 1]
             if (first != _BINARY and first != _TEXT) or length < 0x80 or length == 0xFF:
                 break
@@ -163,7 +180,7 @@ class SocketStream(asyncio.Protocol):
         self._after_reading()
 
     def eof_received(self) -> None:
-        if self._ws.state is not CONNECTING or isinstance(self.state, Handshaking):
+        if self._stage is not CONNECTING or isinstance(self.state, Handshaking):
             self._ws.receive_eof()
             self._after_reading()
 
@@ -190,7 +207,9 @@ class SocketStream(asyncio.Protocol):
         self.state = Gone()
         self._out.clear()
         self._outbox = None
-        self._ws.release()
+        self._open = False
+        if self._protocol is not None:
+            self._protocol.release()
         self._host.wheel.take_off(self)
         self._host.gone(self)
 
@@ -215,15 +234,28 @@ class SocketStream(asyncio.Protocol):
         state.tail = seen[-3:]
         return True
 
+    def _is_usual(self, state: Handshaking, data: bytes) -> bool:
+        """Whether that was the handshake clients really send; then it is answered."""
+        usual = read_usual(data, self._host.origins) if state.received_bytes == len(data) else None
+        if usual is None:
+            return False
+        self._heard_at_s = self._host.loop.time()
+        self._open = True
+        self._transport.write(usual.answer)
+        self.opened(usual.subprotocol)
+        return True
+
     def _on_request(self, request: Request) -> None:
         ws = self._ws
         ws.send_response(ws.answer(request))
         if ws.state is OPEN:
+            self._open = True
             self.opened(ws.subprotocol)
 
     def _refuse(self, status: http.HTTPStatus, text: str, retry_after_s: int | None = None) -> None:
         """Answer a handshake that is not read any further."""
-        self._ws.writes.clear()
+        if self._protocol is not None:
+            self._protocol.writes.clear()
         self._out.append(bare_response(status, text, retry_after_s))
         self._begin_closing()
         self.flush()
@@ -297,8 +329,8 @@ class SocketStream(asyncio.Protocol):
         """Close with a code; the first one counts. What was said before goes out before it."""
         if isinstance(self.state, (Closing, Gone)):
             return
-        if self._ws.state is not OPEN:
-            if self._ws.state is CONNECTING:
+        if self._stage is not OPEN:
+            if self._stage is CONNECTING:
                 self._transport.abort()
             return  # else the peer's own close stands in what was just read
         self._host.metrics.closes[code.code] += 1
@@ -310,7 +342,7 @@ class SocketStream(asyncio.Protocol):
 
     def fail(self, code: RfcCode, why: str) -> None:
         """End a connection that breaks RFC 6455 in a way the library does not see."""
-        if self._ws.state is OPEN:
+        if self._stage is OPEN:
             self._host.metrics.closes[code] += 1
             self._ws.fail(code, why)
             self._begin_closing()
@@ -338,6 +370,7 @@ class SocketStream(asyncio.Protocol):
 
     def _begin_closing(self) -> None:
         self.ending()
+        self._open = False
         self._outbox = None
         self._fragments = None
         by_s = self._host.loop.time() + self._host.limits.closing_s

@@ -200,7 +200,7 @@ async def test_a_socket_that_is_gone_leaves_nothing_for_the_collector(gateway: G
             raw = await gateway.join()
             raw.say(events(played(1)))
             await raw.message("applied")
-            assert alive() == before + 2
+            assert alive() == before + 1
             if closing:
                 raw.say(gateway.hello())
                 await raw.closed()
