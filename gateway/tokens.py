@@ -4,6 +4,7 @@ What an attacker writes in a header decides nothing: the algorithm is fixed, `ki
 known keys, `jku`, `x5u` and `jwk` are never read (RFC 8725; faults.md A1-A6).
 """
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
-from jwt.utils import base64url_decode, der_to_raw_signature
+from jwt.utils import base64url_decode, base64url_encode, der_to_raw_signature
 from msgspec import Meta
 
 from gateway.keys import Jwk, Jwks, SigningKey
@@ -38,6 +39,12 @@ ISSUER = AUDIENCE = "playhead"
 TOKEN_MAX_BYTES = 4096
 SKEW_S = 60
 """How far a token may come from the future before it is refused (RFC 7519, 4.1.6; A4)."""
+
+VERIFIED_MAX = 32_768
+"""Access tokens remembered as verified: a device that comes back costs no second signature (F22)."""
+
+KNOWN_HEADERS_MAX = 32
+"""Headers of good tokens remembered; one issuer writes as many as it has keys and types."""
 
 _ALGORITHM = "ES256"
 _CLOCK_MAX_S = 2**40
@@ -95,8 +102,9 @@ class _DeterministicES256(ECAlgorithm):
         return der_to_raw_signature(der, key.curve)
 
 
+_es256 = _DeterministicES256()
 _jws = jwt.PyJWS(algorithms=[])
-_jws.register_algorithm(_ALGORITHM, _DeterministicES256())
+_jws.register_algorithm(_ALGORITHM, _es256)
 _header_decoder = msgspec.json.Decoder(_Header)
 _claims_decoder = msgspec.json.Decoder(_Claims)
 
@@ -150,11 +158,17 @@ def _claims(
 
 
 class TokenVerifier:
-    """Accepts what one of the known keys signed. `clock` gives seconds since 1970."""
+    """Accepts what one of the known keys signed. `clock` gives seconds since 1970.
+
+    A header that a good token had is not taken apart again, and a good access token is recognised by its
+    hash until it runs out: both save work, neither lets anything through that was not verified as a whole.
+    """
 
     def __init__(self, jwks: Jwks, clock: Callable[[], float] = time.time) -> None:
         self._keys = {key.kid: _public_key(key) for key in jwks.keys}
         self._clock = clock
+        self._known_headers: dict[tuple[str, Typ], ec.EllipticCurvePublicKey] = {}
+        self._verified: dict[bytes, Identity] = {}
 
     def verify(self, token: str, typ: Typ = "access") -> Identity:
         """Who the token speaks for. Raises `TokenRefused`, whatever the input is."""
@@ -163,6 +177,25 @@ class TokenVerifier:
         # Two dots: a JWS. Four would be an encrypted token (JWE), which we have no use for.
         if not token.isascii() or token.count(".") != 2:
             raise TokenRefused("malformed")
+        if typ != "access":
+            return self._verify(token, typ)
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        known = self._verified.get(digest)
+        if known is None:
+            known = self._verify(token, typ)
+            self._verified[digest] = known
+            if len(self._verified) > VERIFIED_MAX:
+                del self._verified[next(iter(self._verified))]
+        elif known.expires_at_s <= self._clock():
+            del self._verified[digest]
+            raise TokenRefused("expired")
+        return known
+
+    def _verify(self, token: str, typ: Typ) -> Identity:
+        header = token[: token.index(".")]
+        key = self._known_headers.get((header, typ))
+        if key is not None:
+            return self._identity(_payload_of(token, key))
         key = self._key_of(token, typ)
         try:
             payload = _jws.decode(token, key, algorithms=[_ALGORITHM])
@@ -170,7 +203,10 @@ class TokenVerifier:
             raise TokenRefused("signature") from error
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError) as error:
             raise TokenRefused("malformed") from error
-        return self._identity(payload)
+        identity = self._identity(payload)
+        if len(self._known_headers) < KNOWN_HEADERS_MAX:
+            self._known_headers[header, typ] = key
+        return identity
 
     def _key_of(self, token: str, typ: Typ) -> ec.EllipticCurvePublicKey:
         try:
@@ -199,6 +235,26 @@ class TokenVerifier:
         if max(claims.iat, claims.nbf or 0) > now_s + SKEW_S:
             raise TokenRefused("not_yet")
         return Identity(claims.sub, claims.name, claims.exp, claims.item, claims.version)
+
+
+def _payload_of(token: str, key: ec.EllipticCurvePublicKey) -> bytes:
+    """What stands in a token whose header is known to be good. Raises `TokenRefused`."""
+    signed, _, signature = token.rpartition(".")
+    if not _es256.verify(signed.encode("ascii"), key, _segment(signature)):
+        raise TokenRefused("signature")
+    return _segment(signed[signed.index(".") + 1 :])
+
+
+def _segment(text: str) -> bytes:
+    """The bytes of base64url text that is written the one right way. Raises `TokenRefused`."""
+    written = text.encode("ascii")
+    try:
+        found = base64url_decode(written)
+    except ValueError as error:
+        raise TokenRefused("malformed") from error
+    if base64url_encode(found) != written:
+        raise TokenRefused("malformed")
+    return found
 
 
 def _public_key(jwk: Jwk) -> ec.EllipticCurvePublicKey:

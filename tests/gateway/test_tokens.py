@@ -48,6 +48,14 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
+@pytest.fixture(params=["first", "header known"], autouse=True)
+def warm(request: pytest.FixtureRequest, issuer: TokenIssuer, verifier: TokenVerifier) -> None:
+    """Every attack meets a verifier that has not seen a good token yet, and one that has."""
+    if request.param == "header known":
+        for typ in ("access", "refresh", "sign-in", "media"):
+            verifier.verify(issuer.issue(typ, "somebody else"), typ)
+
+
 def signed(keys: Keys, payload: dict[str, Any], **header: Any) -> str:
     """What our own key signs, with a header and claims of the attacker's dreams."""
     head = {"kid": keys.signing.kid, "typ": "access"} | header
@@ -223,3 +231,50 @@ def test_a_key_set_of_another_kind_is_refused() -> None:
         TokenVerifier(Jwks((Jwk(kid="k", x="AA", y="AA"),)))
     with pytest.raises(SetupError, match="P-256"):
         TokenVerifier(Jwks((Jwk(kid="k", x="AA", y="AA", kty="RSA"),)))
+
+
+@pytest.mark.parametrize("place", ["header", "payload", "signature"])
+@pytest.mark.parametrize("change", ["=", "A", "!", "\n", "é", "flip"])
+def test_a1_a_token_that_was_good_is_good_in_no_other_spelling(
+    keys: Keys, issuer: TokenIssuer, verifier: TokenVerifier, place: str, change: str
+) -> None:
+    parts = dict(
+        zip(("header", "payload", "signature"), issuer.issue("access", "mira").split("."), strict=True)
+    )
+    assert verifier.verify(".".join(parts.values())).student == "mira"
+    text = parts[place]
+    parts[place] = (
+        text[:9] + ("B" if text[9] == "A" else "A") + text[10:] if change == "flip" else text + change
+    )
+    assert reason(verifier, ".".join(parts.values())) in {"malformed", "signature", "unknown_key"}
+
+
+def test_a4_a_token_that_is_known_still_runs_out(keys: Keys) -> None:
+    at = {"s": float(NOW_S)}
+    verifier = TokenVerifier(keys.jwks, lambda: at["s"])
+    token = TokenIssuer(keys.signing, lambda: at["s"]).issue("access", "mira", lifetime_s=60)
+    assert [verifier.verify(token).student for _ in range(3)] == ["mira"] * 3
+    at["s"] += 59.9
+    assert verifier.verify(token).expires_at_s == NOW_S + 60
+    at["s"] += 0.1
+    assert [reason(verifier, token), reason(verifier, token)] == ["expired", "expired"]
+
+
+def test_f22_a_token_seen_before_is_not_verified_twice(
+    issuer: TokenIssuer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.issue("access", "mira")
+    before = verifier.verify(token)
+    monkeypatch.setattr(TokenVerifier, "_verify", lambda *_: pytest.fail("the signature is looked at again"))
+    assert verifier.verify(token) == before
+
+
+def test_f22_what_is_remembered_is_bounded(
+    issuer: TokenIssuer, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.tokens.VERIFIED_MAX", 3)
+    monkeypatch.setattr("gateway.tokens.KNOWN_HEADERS_MAX", 0)
+    for n in range(10):
+        verifier.verify(issuer.issue("access", f"student-{n}"))
+        assert len(verifier._verified) <= 3
+    assert [known.student for known in verifier._verified.values()] == ["student-7", "student-8", "student-9"]
