@@ -38,6 +38,9 @@ SETTLE_S = 41.0
 
 LINE_EVERY_S = 5.0
 
+ADDRESS_DEVICES = 200
+"""Devices behind one loopback address: fewer than a gateway lets shake hands from one at once."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the fleet; exit status 1 if anything was wrong or lost."""
@@ -68,12 +71,17 @@ def _mix(options: argparse.Namespace) -> Mix:
         period_ms=period_ms,
         play_updates=options.play,
         tag=f"fleet{int(time.time()):x}",
+        two=options.two / 100,
+        three=options.three / 100,
+        skew=options.skew,
     )
     mix.check()
-    needed = mix.students * 11 // 10 // options.gateways + 512
+    # The kernel spreads connections over the gateways by chance, so one of them has somewhat more.
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if needed > allowed:
-        raise SetupError(f"{needed} sockets in one process, but only {allowed} are allowed; add --gateways")
+    for what, count, slack in (("gateways", options.gateways, 1.05), ("loaders", options.loaders, 1.0)):
+        needed = round(mix.connections / count * slack) + 512
+        if needed > allowed:
+            raise SetupError(f"{needed} sockets in one process, but only {allowed} are allowed; add --{what}")
     return mix
 
 
@@ -111,6 +119,7 @@ class _Run:
         self._server = server
         self._steps = steps
         self._scratch = scratch
+        self._connections, self._updates = mix.connections, mix.updates_in_all
         self._phase = ""
         self._said_s = 0.0
 
@@ -207,10 +216,12 @@ class _Run:
         )
 
     def _orders(self) -> list[Orders]:
-        sources = tuple(f"127.0.0.{n + 1}" for n in range(self._options.addresses))
+        count = self._options.addresses or -(-self._mix.connections // ADDRESS_DEVICES)
+        sources = tuple(f"127.0.{n // 250}.{n % 250 + 1}" for n in range(count))
         url, keys = self._server.url, str(self._server.keys_folder)
         loaders = self._options.loaders
-        return [Orders(self._mix, url, sources, keys, loaders, part) for part in range(loaders)]
+        rate = self._options.connect_rate / loaders
+        return [Orders(self._mix, url, sources, keys, loaders, part, rate) for part in range(loaders)]
 
     def _step(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
         self._phase = name
@@ -219,10 +230,9 @@ class _Run:
     def _on_report(self, sums: dict[str, int]) -> None:
         """What the loaders report every second: a bar on a terminal, else a line now and then."""
         if self._phase == "connect":
-            wanted = self._mix.students * 11 // 10
-            self._steps.advance(self._phase, sums["connected"] / wanted)
+            self._steps.advance(self._phase, sums["connected"] / self._connections)
         elif self._phase == "drive":
-            self._steps.advance(self._phase, sums["updates"] / (self._mix.students * self._mix.updates))
+            self._steps.advance(self._phase, sums["updates"] / self._updates)
         now_s = time.monotonic()
         if not self._steps.console.is_terminal and now_s - self._said_s > LINE_EVERY_S:
             self._said_s = now_s
@@ -243,8 +253,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gateways", type=int, default=1, metavar="N", help="socket gateways (1)")
     parser.add_argument("--loaders", type=int, default=1, metavar="N", help="processes of the load (1)")
     parser.add_argument(
-        "--addresses", type=int, default=1, metavar="N", help="loopback addresses the load comes from (1)"
+        "--addresses", type=int, default=0, metavar="N", help="loopback addresses (one for 200 devices)"
     )
+    parser.add_argument(
+        "--connect-rate",
+        type=float,
+        default=1500,
+        metavar="R",
+        help="connections a second, 0 no limit (1500)",
+    )
+    parser.add_argument(
+        "--two", type=float, default=10, metavar="P", help="%% of students with 2 devices (10)"
+    )
+    parser.add_argument("--three", type=float, default=0, metavar="P", help="%% with 3 devices (0)")
+    parser.add_argument("--skew", action="store_true", help="1 %% of the students make 20 %% of the updates")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="keep the data here (a temporary folder)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as in bench/README.md")

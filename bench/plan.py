@@ -19,12 +19,20 @@ ZONES = 16
 """Parts of an item: each seek goes to a fresh one, so a student covers at most half and completes nothing."""
 
 SEEKS_MAX = ZONES // 2 - 1
-SECOND_DEVICE_EVERY = 10
 VERSION = "v1"
+KINDS = ("phone", "tv", "web")
+"""What a student's devices are called, in the order in which they are had."""
+
+SKEW_EVERY = 100
+SKEW_UPDATES = 0.2
+"""A skewed load: one student in a hundred (the hot ones) makes a fifth of all updates."""
+
+HOT_PERIOD_MIN_MS = 100
+"""Ten updates a second: half of what `welcome` allows (P7)."""
 
 
 class Step(NamedTuple):
-    """One update: which device (0 or 1) says what. `from_ms` is for `played`, `opened` has no place."""
+    """One update: which device (0, 1, 2) says what. `from_ms` is for `played`, `opened` has no place."""
 
     device: int
     kind: str
@@ -41,7 +49,9 @@ class Step(NamedTuple):
 class Mix:
     """The load: `updates` of each student, one every `period_ms`, a pause or seek after about `play_updates`.
 
-    `tag` is part of every id, so that runs on one data folder do not meet.
+    `two` and `three` are the shares of students with so many devices. With `skew` a hundredth of them has a
+    fifth of all updates, in the same time. `tag` is part of every id, so that runs on one data folder do not
+    meet.
     """
 
     seed: int
@@ -50,11 +60,49 @@ class Mix:
     period_ms: int = 1000
     play_updates: int = 10
     tag: str = "fleet"
+    two: float = 0.1
+    three: float = 0.0
+    skew: bool = False
+
+    @property
+    def hot_period_ms(self) -> int:
+        """Between two updates of a hot student."""
+        return max(HOT_PERIOD_MIN_MS, round(self.period_ms / SKEW_EVERY / SKEW_UPDATES))
 
     @property
     def unit_ms(self) -> int:
         """Places of one student are this far apart at least; its students share an item."""
-        return min(1000, self.period_ms)
+        return _unit_ms(self.hot_period_ms if self.skew else self.period_ms)
+
+    def is_hot(self, number: int) -> bool:
+        """Whether the student is of the hundredth that makes a fifth of the updates."""
+        block, place = divmod(number, SKEW_EVERY)
+        return self.skew and place == (7 * block + 3) % SKEW_EVERY
+
+    def period_of(self, number: int) -> int:
+        """ms between two updates of this student."""
+        if not self.skew:
+            return self.period_ms
+        if self.is_hot(number):
+            return self.hot_period_ms
+        units = self.period_ms * (1 - 1 / SKEW_EVERY) / (1 - SKEW_UPDATES) / self.unit_ms
+        return max(1, round(units)) * self.unit_ms
+
+    def updates_of(self, number: int) -> int:
+        """How many updates this student makes."""
+        return self.updates * self.period_ms // self.period_of(number)
+
+    @property
+    def updates_in_all(self) -> int:
+        """How many updates all students make."""
+        if not self.skew:
+            return self.students * self.updates
+        return sum(self.updates_of(number) for number in range(self.students))
+
+    @property
+    def connections(self) -> int:
+        """How many devices there are."""
+        return sum(self.device_count(number) for number in range(self.students))
 
     @property
     def items(self) -> int:
@@ -64,7 +112,7 @@ class Mix:
     @property
     def zone_ms(self) -> int:
         """Length of a zone: a student may play all updates in one. A multiple of `unit_ms`."""
-        whole_ms = (self.updates + 1) * self.period_ms
+        whole_ms = (self.updates + 2) * self.period_ms
         return math.ceil(whole_ms / self.unit_ms) * self.unit_ms
 
     @property
@@ -72,20 +120,21 @@ class Mix:
         """Length of every item."""
         return (ZONES + 1) * self.zone_ms
 
-    @property
-    def real_updates(self) -> int:
-        """Updates of play after which a visit counts for sure (R1)."""
-        return math.ceil(REAL_PLAY_MS / self.period_ms) + 1
-
     def check(self) -> None:
         """Raise `SetupError` if no such fleet can be."""
-        least = self.real_updates + 2
-        if self.updates < least:
-            raise SetupError(f"{self.updates} updates a student are too few for a visit to count: {least} do")
+        for number in range(min(self.students, SKEW_EVERY)):
+            least = real_updates(self.period_of(number)) + 2
+            if self.updates_of(number) < least:
+                raise SetupError(
+                    f"{self.updates_of(number)} updates a student are too few for a visit to count: "
+                    f"{least} do; run for longer"
+                )
         if self.duration_ms > POSITION_MAX_MS:
             raise SetupError("the items would be longer than a position can say; run for less time")
-        if self.period_ms % self.unit_ms:
-            raise SetupError("a rate below 1 has to be 1 update in a whole number of seconds")
+        if self.unit_ms < min(1000, self.period_ms) / 2 and not self.skew:
+            raise SetupError(f"a period of {self.period_ms} ms has no even parts of about 1 s; take another")
+        if not 0 <= self.two + self.three <= 1:
+            raise SetupError("the shares of students with two and three devices are more than all")
 
     def item(self, number: int) -> str:
         """The item the student of this number watches."""
@@ -100,13 +149,35 @@ class Mix:
         """The id of the student of this number."""
         return f"{self.tag}-{number}"
 
-    def has_second(self, number: int) -> bool:
-        """Whether the student has two devices."""
-        return number % SECOND_DEVICE_EVERY == SECOND_DEVICE_EVERY - 1
+    def device_count(self, number: int) -> int:
+        """How many devices the student has: those with more stand evenly among the others."""
+        several = self.two + self.three
+        place = _hits(number, several)
+        if _hits(number + 1, several) == place:
+            return 1
+        share = self.three / several
+        return 3 if _hits(place + 1, share) > _hits(place, share) else 2
 
     def device(self, number: int, index: int) -> str:
         """The id of a device."""
-        return f"{self.tag}-{number}-{'phone' if index == 0 else 'tv'}"
+        return f"{self.tag}-{number}-{KINDS[index]}"
+
+
+def _hits(count: int, share: float) -> int:
+    """How many of the first `count` belong to a share that is spread evenly."""
+    return int(count * share + 1e-9)
+
+
+def _unit_ms(period_ms: int) -> int:
+    """The largest even part of a period that is at most 1 s."""
+    return next(
+        period_ms // parts for parts in range(-(-period_ms // 1000), period_ms + 1) if period_ms % parts == 0
+    )
+
+
+def real_updates(period_ms: int) -> int:
+    """Updates of play after which a visit counts for sure (R1)."""
+    return math.ceil(REAL_PLAY_MS / period_ms) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +189,7 @@ class Script:
     item: str
     devices: tuple[str, ...]
     steps: tuple[Step, ...]
+    period_ms: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +204,9 @@ class Ending:
 
 def script(mix: Mix, number: int) -> Script:
     """The script of one student; the same for the same mix and number."""
-    devices = tuple(mix.device(number, index) for index in range(2 if mix.has_second(number) else 1))
+    devices = tuple(mix.device(number, index) for index in range(mix.device_count(number)))
     steps = tuple(_Writer(mix, number, len(devices)).write())
-    return Script(number, mix.student(number), mix.item(number), devices, steps)
+    return Script(number, mix.student(number), mix.item(number), devices, steps, mix.period_of(number))
 
 
 def ending(found: Script) -> Ending:
@@ -155,7 +227,11 @@ class _Writer:
     """Writes one script: play, then pause or seek or hand over, until the updates are used."""
 
     def __init__(self, mix: Mix, number: int, devices: int) -> None:
-        self._mix = mix
+        self._zone_ms = mix.zone_ms
+        self._period_ms = mix.period_of(number)
+        self._updates = mix.updates_of(number)
+        self._real_updates = real_updates(self._period_ms)
+        self._mean = max(mix.play_updates, self._real_updates)
         self._random = random.Random(f"{mix.seed}/{number}")
         self._devices = devices
         self._code_ms = number % mix.unit_ms
@@ -167,16 +243,15 @@ class _Writer:
     def write(self) -> list[Step]:
         """The steps, exactly as many as the mix has updates."""
         steps = [Step(0, "opened"), Step(0, "play", self._place_ms)]
-        while len(steps) < self._mix.updates:
+        while len(steps) < self._updates:
             steps += self._play()
-            steps += self._turn(self._mix.updates - len(steps))
-        return steps[: self._mix.updates]
+            steps += self._turn(self._updates - len(steps))
+        return steps[: self._updates]
 
     def _play(self) -> Iterator[Step]:
-        mean = max(self._mix.play_updates, self._mix.real_updates)
-        for _ in range(max(self._mix.real_updates, round(mean * self._random.uniform(0.5, 1.5)))):
+        for _ in range(max(self._real_updates, round(self._mean * self._random.uniform(0.5, 1.5)))):
             from_ms = self._place_ms
-            self._place_ms += self._mix.period_ms
+            self._place_ms += self._period_ms
             yield Step(self._device, "played", self._place_ms, from_ms)
 
     def _turn(self, left: int) -> Iterator[Step]:
@@ -185,7 +260,7 @@ class _Writer:
             yield Step(self._device, "sought", self._fresh_place())
             return
         yield Step(self._device, "paused", self._place_ms)
-        if self._devices == 2 and chance < 0.75 and left >= self._mix.real_updates + 3:
+        if self._devices > 1 and chance < 0.75 and left >= self._real_updates + 3:
             yield from self._hand_over()
             return
         if self._zones and chance > 0.85:
@@ -193,12 +268,12 @@ class _Writer:
         yield Step(self._device, "play", self._place_ms)
 
     def _hand_over(self) -> Iterator[Step]:
-        self._device = 1 - self._device
+        self._device = self._random.choice([n for n in range(self._devices) if n != self._device])
         if self._device not in self._opened:
             self._opened.add(self._device)
             yield Step(self._device, "opened")
         yield Step(self._device, self._random.choice(("play", "chosen")), self._place_ms)
 
     def _fresh_place(self) -> int:
-        self._place_ms = self._zones.pop() * self._mix.zone_ms + self._code_ms
+        self._place_ms = self._zones.pop() * self._zone_ms + self._code_ms
         return self._place_ms

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from bench.checker import Faults, Message, Samples, StudentCheck, check_stored
+from bench.checker import Faults, Samples, StudentCheck, check_stored
+from bench.driver import pack
+from bench.messages import read
 from bench.plan import Mix, Script, Step, ending, script
 from persistence.checkpoints import DeviceRow, ProgressRow
 from persistence.sessions import StoredSession
 
 MIX = Mix(seed=7, students=20, updates=30)
 NUMBER = 9  # has a second device
+Said = dict[str, Any]
+"""A message as it would be packed."""
 
 
 class Server:
@@ -39,9 +43,12 @@ class Server:
         return step
 
     def say(self, to: int, kind: str, **fields: Any) -> None:
-        self.check.hear(to, {"type": kind, **fields}, self.step + 0.25)
+        self.hear(to, {"type": kind, **fields})
 
-    def head(self, step: Step, **other: Any) -> Message:
+    def hear(self, to: int, said: Said) -> None:
+        self.check.hear(to, read(pack(said)), self.step + 0.25)
+
+    def head(self, step: Step, **other: Any) -> Said:
         self.rev += 1
         end = ending(self.script)
         return {
@@ -55,9 +62,9 @@ class Server:
             **other,
         }
 
-    def push(self, head: Message) -> None:
+    def push(self, head: Said) -> None:
         for device in range(len(self.script.devices)):
-            self.check.hear(device, head, self.step + 0.25)
+            self.hear(device, head)
 
     def run(self) -> None:
         while self.step < len(self.script.steps):
@@ -192,7 +199,7 @@ def test_a_second_device_that_never_gets_the_last_position_is_a_fault() -> None:
     for device in (0, 1):
         for kind in ("applied", "durable"):
             silent.say(device, kind, seq=silent.seqs[device])
-    silent.check.hear(0, silent.head(step), 99.0)
+    silent.hear(0, silent.head(step))
     assert silent.check.durable and not silent.check.settled
     silent.check.finish()
     assert "fleet-9-tv: the last head never came" in one(silent)
@@ -218,7 +225,8 @@ def test_a_refusal_of_something_right_is_a_fault() -> None:
 def test_a_welcome_to_somebody_else_is_a_fault() -> None:
     server = Server()
     devices = server.script.devices
-    hello = {"student": server.script.student, "device": devices[0], "applied_seq": 0, "durable_seq": 0}
+    hello: Said = {"student": server.script.student, "device": devices[0]}
+    hello |= {"applied_seq": 0, "durable_seq": 0, "limits": {"frame_bytes": 1, "events_per_message": 1}}
     server.say(0, "welcome", **hello)
     assert server.faults.total == 0
     server.say(0, "welcome", **{**hello, "student": "fleet-3"})

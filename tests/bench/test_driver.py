@@ -11,14 +11,13 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from bench import driver
-from bench.driver import LeanDevice, Target, Traffic
+from bench.driver import LeanDevice, Target, Traffic, pack
 from bench.loader import Orders
+from bench.messages import Durable, Message
 from bench.plan import Mix
-from gateway.client import Journal, Message, Protocol, Stamp
-from gateway.client.protocol import pack
 
+Said = dict[str, Any]
 WAIT_S = 10.0
-STAMP = Stamp("2026-03-02T19:00:00.000Z", 1_000, "boot-1")
 LIMITS = {"frame_bytes": 16 * 1024, "events_per_message": 500, "heartbeat_ms": 20_000}
 
 
@@ -31,7 +30,7 @@ class Owner:
         self.changed = asyncio.Event()
 
     def hello(self, device: LeanDevice) -> bytes:
-        return device.protocol.hello(STAMP, token="a token")
+        return pack({"type": "hello", "token": "a token"})
 
     def hear(self, device: LeanDevice, message: Message, at_s: float) -> None:
         self.heard.append(message)
@@ -57,32 +56,30 @@ async def peer(
     async with serve(script, "127.0.0.1", 0, subprotocols=[protocol], compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         owner = Owner()
-        device = LeanDevice(
-            Target(f"ws://127.0.0.1:{port}/v1/socket"), owner, 0, 0, Traffic(), Protocol(Journal("ada", "d0"))
-        )
+        device = LeanDevice(Target(f"ws://127.0.0.1:{port}/v1/socket"), owner, 0, 0, Traffic())
         await device.connect()
         yield owner, device
         device.stop()
 
 
-async def said(socket: ServerConnection) -> Message:
+async def said(socket: ServerConnection) -> Said:
     async with asyncio.timeout(WAIT_S):
-        message: Message = msgpack.unpackb(await socket.recv())
+        message: Said = msgpack.unpackb(await socket.recv())
         return message
 
 
 def welcome(applied: int = 0, durable: int = 0) -> bytes:
     marks = {"applied_seq": applied, "durable_seq": durable, "epoch": 1}
-    return pack({"type": "welcome", "student": "ada", "limits": LIMITS, **marks})
+    return pack({"type": "welcome", "student": "ada", "device": "d0", "limits": LIMITS, **marks})
 
 
-def seqs(message: Message) -> list[int]:
+def seqs(message: Said) -> list[int]:
     assert message["type"] == "events"
     return [event["seq"] for event in message["events"]]
 
 
-def event(**fields: Any) -> Message:
-    return {"kind": "played", **fields}
+def entry(seq: int, **fields: Any) -> bytes:
+    return pack({"seq": seq, "kind": "played", **fields})
 
 
 async def test_p21_after_welcome_it_resends_what_is_not_applied_and_forgets_what_is_durable() -> None:
@@ -100,17 +97,12 @@ async def test_p21_after_welcome_it_resends_what_is_not_applied_and_forgets_what
 
     waiting = asyncio.Event()
     async with peer(script) as (owner, device):
-        for _ in range(5):
-            device.record(STAMP, event())
+        for seq in range(1, 6):
+            device.record(entry(seq))
         waiting.set()
         await owner.until(lambda: len(owner.heard) == 3)
-        await asyncio.wait_for(_until(lambda: not len(device.protocol.journal)), WAIT_S)
+        assert device.waiting == 0
         assert got == [[4, 5], [3, 4, 5]]
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - a few turns of the loop
-        await asyncio.sleep(0)
 
 
 async def test_p4_a_long_journal_goes_up_in_frames_below_the_limit() -> None:
@@ -130,8 +122,8 @@ async def test_p4_a_long_journal_goes_up_in_frames_below_the_limit() -> None:
 
     waiting = asyncio.Event()
     async with peer(script) as (owner, device):
-        for _ in range(100):
-            device.record(STAMP, event(padding="x" * 400))
+        for seq in range(1, 101):
+            device.record(entry(seq, padding="x" * 400))
         waiting.set()
         await owner.until(lambda: len(owner.heard) == 2)
         assert got == list(range(1, 101))
@@ -139,7 +131,7 @@ async def test_p4_a_long_journal_goes_up_in_frames_below_the_limit() -> None:
 
 
 async def test_p6_a_ping_is_answered_and_a_silent_server_is_asked() -> None:
-    got: list[Message] = []
+    got: list[Said] = []
 
     async def script(socket: ServerConnection) -> None:
         await said(socket)
@@ -174,10 +166,62 @@ async def test_it_comes_back_after_a_close_that_says_so(monkeypatch: pytest.Monk
 
     async with peer(script) as (owner, device):
         device._pause_s = driver.BACKOFF_S[0]
-        device.record(STAMP, event())
-        await owner.until(lambda: owner.heard[-1:] == [{"type": "durable", "seq": 1}])
+        device.record(entry(1))
+        await owner.until(lambda: owner.heard[-1:] == [Durable(1)])
         assert visits == [[1], [1]]
         assert owner.closes == [4000] and not device.final
+
+
+async def test_it_comes_back_when_the_server_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "BACKOFF_S", (600.0, 600.0))
+    visits = 0
+
+    async def script(socket: ServerConnection) -> None:
+        nonlocal visits
+        visits += 1
+        await said(socket)
+        if visits < 3:
+            await socket.close(4004, '{"code": "overload", "retry_after_ms": 5}')
+            return
+        await socket.send(welcome())
+        await socket.wait_closed()
+
+    async with peer(script) as (owner, device):
+        await owner.until(lambda: len(owner.heard) == 1)
+        assert owner.closes == [4004, 4004] and device.traffic.postponed == 2
+
+
+async def test_a_refused_handshake_names_its_status_and_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "BACKOFF_S", (600.0, 600.0))
+    answers = ["503 Service Unavailable\r\nRetry-After: 0", "404 Not Found"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {answers.pop(0)}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        owner, port = Owner(), server.sockets[0].getsockname()[1]
+        device = LeanDevice(Target(f"ws://127.0.0.1:{port}/v1/socket"), owner, 0, 0, Traffic())
+        await device.connect()
+        await owner.until(lambda: owner.closes == [503, 404])
+        device.stop()
+
+
+async def test_a_cut_connection_is_lost_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "BACKOFF_S", (0.01, 0.05))
+
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome())
+        await socket.wait_closed()
+
+    async with peer(script) as (owner, device):
+        device._pause_s = driver.BACKOFF_S[0]
+        await owner.until(lambda: len(owner.heard) == 1)
+        device.cut()
+        await owner.until(lambda: len(owner.heard) == 2)
+        assert owner.closes == [1006] and device.lost_s > 0
 
 
 async def test_it_does_not_come_back_after_a_final_close() -> None:
@@ -192,10 +236,11 @@ async def test_it_does_not_come_back_after_a_final_close() -> None:
 
 
 def test_loaders_share_the_students_and_the_second_devices_evenly() -> None:
-    mix = Mix(seed=1, students=1000, updates=20)
+    mix = Mix(seed=1, students=1000, updates=20, two=0.1, three=0.03)
     parts = [Orders(mix, "ws://x", ("127.0.0.1",), "keys", 3, part) for part in range(3)]
     assert Orders.read(parts[1].line()) == parts[1]
     numbers = [part.numbers() for part in parts]
     assert sorted(n for part in numbers for n in part) == list(range(1000))
-    seconds = [sum(mix.has_second(n) for n in part) for part in numbers]
-    assert max(seconds) - min(seconds) <= 1
+    for count in (1, 2, 3):
+        shares = [sum(mix.device_count(n) == count for n in part) for part in numbers]
+        assert max(shares) - min(shares) <= 1

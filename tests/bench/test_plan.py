@@ -17,6 +17,8 @@ MIXES = [
     Mix(seed=3, students=100, updates=40, period_ms=500),
     Mix(seed=4, students=100, updates=7, period_ms=10_000),
     Mix(seed=5, students=100, updates=300, play_updates=4),
+    Mix(seed=6, students=120, updates=20, period_ms=1600, two=0.2, three=0.2),
+    Mix(seed=7, students=300, updates=12, period_ms=10_000, skew=True),
 ]
 
 
@@ -40,11 +42,11 @@ def fold(mix: Mix, found: Script) -> Session:
     """What the core makes of a script when each device hears of everything before it acts."""
     item = Item(found.item, mix.course, VERSION, {VERSION: mix.duration_ms})
     session = Session(found.student, 1 << REV_SHIFT, frozenset({mix.course}))
-    seqs, base = [0, 0], [0, 0]
+    seqs, base = [0, 0, 0], [0, 0, 0]
     for device in found.devices:
         session.device(device).clock.connect("boot", 0, 10**12, 10**12)
     for number, step in enumerate(found.steps):
-        at_ms = (number + 1) * mix.period_ms
+        at_ms = (number + 1) * found.period_ms
         seqs[step.device] += 1
         if step.kind not in ("played", "paused"):
             progress = session.items.get(found.item)
@@ -72,7 +74,7 @@ def fold(mix: Mix, found: Script) -> Session:
 def test_a_place_names_its_student_and_is_put_there_once(mix: Mix) -> None:
     owners: dict[tuple[str, int], str] = {}
     for found in scripts(mix):
-        assert len(found.steps) == mix.updates
+        assert len(found.steps) == mix.updates_of(found.number)
         put = [step.place_ms for step in found.steps if step.kind in ("played", "sought")]
         assert len(put) == len(set(put)), found
         for place_ms in put:
@@ -102,3 +104,22 @@ def test_a_fleet_that_cannot_be_is_refused_with_what_to_do() -> None:
         Mix(seed=1, students=1, updates=4).check()
     with pytest.raises(SetupError, match="longer"):
         Mix(seed=1, students=1, updates=200_000).check()
+
+
+def test_a_skewed_load_is_as_heavy_in_all_and_no_student_beyond_the_limits() -> None:
+    mix = Mix(seed=1, students=10_000, updates=40, period_ms=10_000, skew=True)
+    hot = [number for number in range(mix.students) if mix.is_hot(number)]
+    assert len(hot) == 100
+    assert 0.19 < sum(map(mix.updates_of, hot)) / mix.updates_in_all < 0.22
+    assert abs(mix.updates_in_all / (mix.students * mix.updates) - 1) < 0.02
+    assert all(mix.period_of(number) % mix.unit_ms == 0 for number in range(200))
+    busy = Mix(seed=1, students=1000, updates=40, period_ms=1000, skew=True)
+    assert busy.period_of(hot[0]) >= 100
+
+
+def test_devices_are_as_many_as_asked_for() -> None:
+    mix = Mix(seed=1, students=5000, updates=20, two=0.09, three=0.01)
+    counts = Counter(mix.device_count(number) for number in range(mix.students))
+    assert counts == {1: 4500, 2: 450, 3: 50}
+    assert mix.connections == 4500 + 900 + 150
+    assert len(script(mix, next(n for n in range(5000) if mix.device_count(n) == 3)).devices) == 3
