@@ -75,20 +75,24 @@ class Activation:
     async def prepare(self, operations: list[Operation]) -> tuple[list[Operation], list[Operation]]:
         """Load what the operations name: those that can run now, and those whose students or items did not
         come in time."""
-        self._refresh(operations)
+        doubtful = self._doubtful(operations)
+        if not doubtful:
+            return operations, []
         loop = asyncio.get_running_loop()
         until = loop.time() + WAIT_S
         for _ in range(ROUNDS):
-            missing = self._missing(operations)
+            missing = self._missing(doubtful)
             left_s = until - loop.time()
             if not missing or left_s <= 0:
                 break
             await asyncio.wait(missing, timeout=left_s)
-        ready: list[Operation] = []
-        late: list[Operation] = []
-        for operation in operations:
-            (ready if self._ready(operation) else late).append(operation)
-        return ready, late
+            # Meanwhile others may have gone.
+            doubtful = operations
+        late = [operation for operation in doubtful if not self._ready(operation)]
+        if not late:
+            return operations, []
+        left_out = set(map(id, late))
+        return [operation for operation in operations if id(operation) not in left_out], late
 
     async def stop(self) -> None:
         """End the loads that run."""
@@ -96,6 +100,35 @@ class Activation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _doubtful(self, operations: list[Operation]) -> list[Operation]:
+        """The operations that may have to wait for something, found in one pass: usually none.
+
+        What is known allows every other one, so its age does not matter. Items that were read long ago are
+        asked for again, behind the batch.
+        """
+        residents, catalogue, known_ms = self._residents, self._catalogue, self._known_ms
+        old_ms = self._now_ms() - self._ttl_ms
+        doubtful: list[Operation] = []
+        stale: set[str] = set()
+        for operation in operations:
+            resident = residents.find(operation.student)
+            sure = resident is not None and not isinstance(operation, Attach)
+            for item_id in needed_items(operation):
+                item = catalogue.get(item_id)
+                if item is None:
+                    sure = False
+                    continue
+                if known_ms[item_id] < old_ms:
+                    stale.add(item_id)
+                if resident is None or item.course not in resident.session.enrolled:
+                    sure = False
+                elif sure:
+                    sure = not _would_refuse(item, operation)
+            if not sure:
+                doubtful.append(operation)
+        self._start(self._learning, stale, self._learn)
+        return doubtful
 
     def _ready(self, operation: Operation) -> bool:
         if operation.student not in self._residents:
@@ -121,7 +154,7 @@ class Activation:
         """Items never asked for, and those whose old answer would refuse the operation for good."""
         doubtful_ms = self._now_ms() - DOUBT_MS
         asked: set[str] = set()
-        for item_id in needed_items([operation]):
+        for item_id in needed_items(operation):
             item = self._catalogue.get(item_id)
             if item is None:
                 since_ms = self._absent_ms.get(item_id)
@@ -140,14 +173,8 @@ class Activation:
             return False
         if isinstance(operation, Attach):
             return True
-        items = (self._catalogue.get(item) for item in needed_items([operation]))
+        items = (self._catalogue.get(item) for item in needed_items(operation))
         return any(item is not None and item.course not in resident.session.enrolled for item in items)
-
-    def _refresh(self, operations: list[Operation]) -> None:
-        """Ask again, behind the batch, for items that were asked for long ago."""
-        old_ms = self._now_ms() - self._ttl_ms
-        items = {item for item in needed_items(operations) if self._known_ms.get(item, old_ms) < old_ms}
-        self._start(self._learning, items, self._learn)
 
     def _start(
         self,
@@ -168,7 +195,7 @@ class Activation:
         task.add_done_callback(forget)
 
     async def _load(self, students: list[str]) -> None:
-        epochs = {student: self._epochs[slot_of(student)] for student in students}
+        epochs = {student: self._epochs.get(slot_of(student), -1) for student in students}
         try:
             stored = await sessions.load(self._postgres, students)
         except StoreError as error:
@@ -181,6 +208,8 @@ class Activation:
         if behind and not await self._read(sorted(behind)):
             return
         for student in students:
+            if self._epochs.get(slot_of(student), -2) != epochs[student]:
+                continue  # the slot has another owner by now, or is ours anew: these rows may be old
             try:
                 session = session_from(student, stored[student], epochs[student])
             except Exception:
@@ -261,5 +290,7 @@ def _would_refuse(item: Item, operation: Operation) -> bool:
         return True
     if not isinstance(operation, Apply):
         return False
-    events = (entry.event for entry in operation.entries if entry.event is not None)
-    return any(event.item == item.id and event.version not in item.durations_ms for event in events)
+    for event in operation.events:
+        if event.item == item.id and event.version not in item.durations_ms:
+            return True
+    return False

@@ -4,25 +4,12 @@ Array-like msgpack inside one bytes blob per Ray call. `conn` is a number unique
 incarnation; a connection belongs to one student and one device. Every operation is safe to repeat.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from actors.core.events import Entry, Event, Refused
 from actors.messages import ClockReading, Device
-
-
-class WireEntry(msgspec.Struct, frozen=True, array_like=True):
-    """Either an event or a refused entry (a union of dataclasses has no tag of its own)."""
-
-    event: Event | None = None
-    refused: Refused | None = None
-
-    @property
-    def entry(self) -> Entry:
-        """The one that is there."""
-        found = self.event or self.refused
-        if found is None:
-            raise ValueError("a wire entry holds an event or a refused entry")
-        return found
 
 
 class Attach(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -47,11 +34,32 @@ class Detach(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Apply(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Journal entries of an attached connection, in the order the device sent them."""
+    """Journal entries of an attached connection: events, and those that nobody can read."""
 
     conn: int
     student: str
-    entries: list[WireEntry]
+    events: list[Event]
+    refused: list[Refused] = []
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All of them, in the order of the journal (R6)."""
+        if not self.refused:
+            return self.events
+        return sorted([*self.events, *self.refused], key=lambda entry: entry.seq)
+
+
+class Forward(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """An `Apply` as a gateway writes it: events stay the bytes the device sent.
+
+    Same tag, same layout. The gateway has read them strictly and writes nothing anew, so an update is
+    decoded once on each side and encoded by its device only.
+    """
+
+    conn: int
+    student: str
+    events: list[msgspec.Raw]
+    refused: list[Refused] = []
 
 
 class PullHeads(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -72,6 +80,10 @@ class Present(msgspec.Struct, frozen=True, array_like=True, tag=5):
 
 
 Operation = Attach | Detach | Apply | PullHeads | Present
+"""What a shard reads."""
+
+Outgoing = Attach | Detach | Forward | PullHeads | Present
+"""What a gateway writes."""
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -82,11 +94,16 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     operations: list[Operation]
 
 
+def encode_batch(gateway: str, life: str, operations: Sequence[Outgoing | Operation]) -> bytes:
+    """The bytes of a `Batch`, whose operations may be `Forward`."""
+    return encoder.encode((gateway, life, operations))
+
+
 class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """A message for connections: msgpack bytes of `actors.messages.ToDevice`, encoded once for all.
 
-    A later delivery with the same `key` replaces one still waiting in a connection's outbox
-    (`applied`, `durable`, `head:{item}`); without a key it is never dropped.
+    A later delivery with the same `key` replaces one still waiting in a connection's outbox (`head:{item}`,
+    `presence:{device}:{item}`); without a key it is never dropped.
     """
 
     conns: list[int]
@@ -95,7 +112,11 @@ class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Attached(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """Answer to `Attach`. The gateway says `welcome`, or `resync` if the connection was welcomed before."""
+    """Answer to `Attach`. The gateway says `welcome`, or `resync` if the connection was welcomed before.
+
+    `continues` is the epoch of the slot's former owner if all that was applied under that is durable and
+    known here: a connection that was attached under it has nothing to resend. Else -1.
+    """
 
     conn: int
     epoch: int
@@ -103,6 +124,7 @@ class Attached(msgspec.Struct, frozen=True, array_like=True, tag=2):
     durable_seq: int
     clock_wrong: bool = False
     clock_offset_ms: int = 0
+    continues: int = -1
 
 
 class Reattach(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -125,7 +147,22 @@ class Close(msgspec.Struct, frozen=True, array_like=True, tag=5):
     code: int
 
 
-Outcome = Deliver | Attached | Reattach | Moved | Close
+class AllApplied(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """`applied` for many connections at once: the watermark by connection.
+
+    One struct, message and frame each would cost more than the rest of an answer; see `AllDurable`.
+    """
+
+    seqs: dict[int, int]
+
+
+class AllDurable(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """`durable` for many connections at once: the watermark by connection."""
+
+    seqs: dict[int, int]
+
+
+Outcome = Deliver | Attached | Reattach | Moved | Close | AllApplied | AllDurable
 
 
 class Outcomes(msgspec.Struct, frozen=True, array_like=True):

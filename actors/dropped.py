@@ -1,6 +1,6 @@
 """Pushes to a gateway for which there was no room: who has to hear that something was missed (design 4.6)."""
 
-from actors.batch import Close, Deliver, Outcome, Reattach
+from actors.batch import AllApplied, AllDurable, Close, Deliver, Outcome, Reattach
 from actors.heads import encode
 from actors.messages import Discontinuity
 
@@ -29,12 +29,13 @@ class Dropped:
 
     def add(self, outcome: Outcome) -> None:
         """Remember whom this one was for. Once it is full only that is remembered."""
-        if self.full or not isinstance(outcome, Deliver | Close):
+        if self.full or not isinstance(outcome, Deliver | Close | AllApplied | AllDurable):
             return
         key = outcome.key or "" if isinstance(outcome, Deliver) else ""
         if key.startswith(HINT_KEY):
             return
-        for conn in outcome.conns:
+        conns = outcome.seqs if isinstance(outcome, AllApplied | AllDurable) else outcome.conns
+        for conn in conns:
             if key.startswith(HEAD_KEY):
                 missed = self._items.setdefault(conn, set())
                 self._size -= len(missed)

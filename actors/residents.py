@@ -4,13 +4,15 @@ Synchronous throughout: no await can slip into a merge. Whatever a batch needs i
 """
 
 from collections import deque
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import Collection, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from actors import presence
 from actors.batch import (
+    AllApplied,
+    AllDurable,
     Apply,
     Attach,
     Attached,
@@ -28,7 +30,7 @@ from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.core.session import Folded, Session
 from actors.heads import encode, head_of
-from actors.messages import Applied, Durable, Rejected, Resync
+from actors.messages import Rejected, Resync
 
 log = structlog.get_logger()
 
@@ -66,9 +68,14 @@ class Resident:
 
 @dataclass(slots=True)
 class Turn:
-    """What a batch brings about: outcomes by gateway, students to write, and which of them soon."""
+    """What a batch brings about: outcomes by gateway, students to write, and which of them soon.
+
+    `applied` and `durable` are watermarks by gateway and connection: of several the last one counts.
+    """
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    applied: dict[str, dict[int, int]] = field(default_factory=dict)
+    durable: dict[str, dict[int, int]] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
     entries: int = 0
@@ -77,17 +84,43 @@ class Turn:
         """Add an outcome for the gateway of a connection."""
         self.outcomes.setdefault(link[0], []).append(outcome)
 
+    def tell_applied(self, link: Link, seq: int) -> None:
+        """Everything up to `seq` is in memory."""
+        self.applied.setdefault(link[0], {})[link[1]] = seq
+
+    def tell_durable(self, link: Link, seq: int) -> None:
+        """Everything up to `seq` is committed."""
+        self.durable.setdefault(link[0], {})[link[1]] = seq
+
+    def take(self, gateway: str) -> list[Outcome]:
+        """All that one gateway has to hear, in order: who is greeted hears that before anything else, and of
+        a refusal before `durable` lets the entry go (P23)."""
+        told = self.outcomes.pop(gateway, [])
+        if (applied := self.applied.pop(gateway, None)) is not None:
+            told.append(AllApplied(applied))
+        if (durable := self.durable.pop(gateway, None)) is not None:
+            told.append(AllDurable(durable))
+        return told
+
+    def take_all(self) -> list[tuple[str, list[Outcome]]]:
+        """`take` for every gateway."""
+        gateways = self.outcomes.keys() | self.applied.keys() | self.durable.keys()
+        return [(gateway, self.take(gateway)) for gateway in sorted(gateways)]
+
 
 class Residents:
-    """All sessions of one shard. `catalogue` is kept current by the shard."""
+    """All sessions of one shard. `catalogue` is kept current by the shard, `continues` too: by slot the
+    epoch of its former owner, if that had made durable all that it ever called applied.
+    """
 
     def __init__(self, catalogue: Mapping[str, Item]) -> None:
         self.catalogue = catalogue
         self._by_student: dict[str, Resident] = {}
         self._lives: dict[str, str] = {}
         self._retired: dict[str, deque[str]] = {}
-        self._attached: dict[Link, str] = {}
+        self._attached: dict[Link, tuple[Resident, str]] = {}
         self._gaps: set[tuple[str, str]] = set()
+        self.continues: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_student)
@@ -100,6 +133,10 @@ class Residents:
 
     def __getitem__(self, student: str) -> Resident:
         return self._by_student[student]
+
+    def find(self, student: str) -> Resident | None:
+        """The student's session, if it is here."""
+        return self._by_student.get(student)
 
     @property
     def students(self) -> KeysView[str]:
@@ -118,6 +155,18 @@ class Residents:
             self._by_student[student] = Resident(
                 session, slot_of(student), enrolled_ms=now_ms, used_ms=now_ms
             )
+
+    def drop(self, slots: Collection[int]) -> dict[int, list[str]]:
+        """Let go of all sessions and connections of these slots, which are another shard's now; gives their
+        students. Nobody is told: the gateways attach the connections there."""
+        gone: dict[int, list[str]] = {}
+        for student, resident in list(self._by_student.items()):
+            if resident.slot in slots:
+                gone.setdefault(resident.slot, []).append(student)
+                del self._by_student[student]
+                for link in resident.links.values():
+                    self._attached.pop(link, None)
+        return gone
 
     def evict_idle(self, now_ms: int, idle_ms: int) -> int:
         """Let go of sessions that nobody is connected to and that are clean; gives how many."""
@@ -156,7 +205,7 @@ class Residents:
 
     def _survive(self, link: Link, resident: Resident, operation: Operation, turn: Turn) -> None:
         """A defect of ours met an entry: refuse that one, ask for the rest again, harm nobody else (F28)."""
-        device_id = _device_of(resident, link)
+        device_id = self._device_of(link)
         log.exception("operation_failed", student=operation.student, device=device_id)
         if device_id is None or not isinstance(operation, Apply):
             return
@@ -170,22 +219,19 @@ class Residents:
     def forget(self, gateway: str, now_ms: int, turn: Turn) -> None:
         """A gateway is gone, or came back as another incarnation: its connections are no more."""
         for link in [link for link in self._attached if link[0] == gateway]:
-            student = self._attached[link]
-            self._detach(link, self._by_student[student], now_ms, turn)
+            self._detach(link, self._attached[link][0], now_ms, turn)
 
-    def acknowledge(self, student: str, watermarks: Mapping[str, int]) -> Turn:
+    def acknowledge(self, student: str, watermarks: Mapping[str, int], turn: Turn) -> None:
         """Committed: entries of the student's devices up to these sequence numbers are durable."""
-        turn = Turn()
         resident = self._by_student.get(student)
         if resident is None:
-            return turn
+            return
         for device_id, seq in watermarks.items():
             device = resident.session.device(device_id)
             device.durable_seq = max(device.durable_seq, seq)
             link = resident.links.get(device_id)
             if link is not None:
-                turn.tell(link, Deliver([link[1]], encode(Durable(device.durable_seq)), "durable"))
-        return turn
+                turn.tell_durable(link, device.durable_seq)
 
     def act(self, student: str, device_id: str, event: Event, now_ms: int) -> tuple[Turn, Folded]:
         """Fold an event that no connection has sent; what it brings about, and what it did."""
@@ -220,23 +266,26 @@ class Residents:
                     turn.tell(link, Close([link[1]], RESYNC))
         return turn
 
+    def _device_of(self, link: Link) -> str | None:
+        """The device of a connection, None if the connection is not known (any more)."""
+        known = self._attached.get(link)
+        return known[1] if known is not None else None
+
     def _one(self, link: Link, resident: Resident, operation: Operation, now_ms: int, turn: Turn) -> None:
-        if isinstance(operation, Attach):
+        device_id = self._device_of(link)
+        if device_id is not None and isinstance(operation, Apply):
+            self._apply(link, resident, device_id, operation, now_ms, turn)
+        elif isinstance(operation, Attach):
             self._attach(link, resident, operation, turn)
             if operation.again:
                 self._catch_up(link, resident, now_ms, turn)
-            return
-        if isinstance(operation, Detach):
+        elif isinstance(operation, Detach):
             self._detach(link, resident, now_ms, turn)
-            return
-        device_id = _device_of(resident, link)
-        if device_id is None:
+        elif device_id is None:
             turn.tell(link, Reattach([link[1]]))
-        elif isinstance(operation, Apply):
-            self._apply(link, resident, device_id, operation, now_ms, turn)
         elif isinstance(operation, PullHeads):
             self._pull(link, resident, operation, now_ms, turn)
-        else:
+        elif isinstance(operation, Present):
             if resident.session.stall(device_id, operation.item):
                 self._push(resident, {operation.item}, now_ms, turn)
             self._hint(resident, device_id, turn)
@@ -258,7 +307,7 @@ class Residents:
         device.clock.connect(attach.clock.boot, attach.clock.mono_ms, wall_ms, attach.received_ms)
         resident.links[said.id] = link
         resident.since_ms[said.id] = attach.received_ms
-        self._attached[link] = session.student
+        self._attached[link] = (resident, said.id)
         turn.tell(
             link,
             Attached(
@@ -268,6 +317,7 @@ class Residents:
                 durable_seq=device.durable_seq,
                 clock_wrong=device.clock.wrong,
                 clock_offset_ms=device.clock.wall_offset_ms,
+                continues=self.continues.get(resident.slot, -1),
             ),
         )
 
@@ -280,10 +330,10 @@ class Residents:
                 turn.tell(link, Deliver([link[1]], encode(head_of(session, item, now_ms)), f"head:{item_id}"))
 
     def _detach(self, link: Link, resident: Resident, now_ms: int, turn: Turn) -> None:
-        self._attached.pop(link, None)
-        device_id = _device_of(resident, link)
-        if device_id is None:
+        known = self._attached.pop(link, None)
+        if known is None:
             return
+        device_id = known[1]
         del resident.links[device_id]
         del resident.since_ms[device_id]
         device = resident.session.device(device_id)
@@ -297,7 +347,7 @@ class Residents:
         self, link: Link, resident: Resident, device_id: str, operation: Apply, now_ms: int, turn: Turn
     ) -> None:
         session, conn = resident.session, link[1]
-        entries = [entry.entry for entry in operation.entries]
+        entries = operation.entries
         folded = session.apply(device_id, entries, self.catalogue, now_ms)
         device = session.device(device_id)
         turn.entries += len(entries)
@@ -305,9 +355,9 @@ class Residents:
             self._gaps.add((session.student, device_id))
         for seq, code, message in folded.refused:
             turn.tell(link, Deliver([conn], encode(Rejected(seq, code, message))))
-        turn.tell(link, Deliver([conn], encode(Applied(device.applied_seq)), "applied"))
+        turn.tell_applied(link, device.applied_seq)
         if device.durable_seq >= device.applied_seq:
-            turn.tell(link, Deliver([conn], encode(Durable(device.durable_seq)), "durable"))
+            turn.tell_durable(link, device.durable_seq)
         if folded.gap_from:
             turn.tell(link, Deliver([conn], encode(Resync(folded.gap_from, session.slot_epoch, "gap"))))
         self._mark(session, folded, turn)
@@ -341,30 +391,27 @@ class Residents:
 
     def _push(self, resident: Resident, items: set[str], now_ms: int, turn: Turn) -> None:
         """Tell every connection of the student about heads that changed: encoded once for all."""
+        if not items or not resident.links:
+            return
         by_gateway: dict[str, list[int]] = {}
         for gateway, conn in resident.links.values():
             by_gateway.setdefault(gateway, []).append(conn)
         for item_id in items:
             item = self.catalogue.get(item_id)
-            if item is None or not by_gateway:
+            if item is None:
                 continue
             frame = encode(head_of(resident.session, item, now_ms))
             for gateway, conns in by_gateway.items():
                 turn.tell((gateway, 0), Deliver(conns, frame, f"head:{item_id}"))
 
 
-def needed_items(operations: list[Operation]) -> set[str]:
-    """The items a batch names, for the catalogue to hold before the batch runs."""
-    named: set[str] = set()
-    for operation in operations:
-        if isinstance(operation, Apply):
-            named.update(entry.event.item for entry in operation.entries if entry.event is not None)
-        elif isinstance(operation, PullHeads):
-            named.update(operation.items)
-        elif isinstance(operation, Present):
-            named.add(operation.item)
-    return named
-
-
-def _device_of(resident: Resident, link: Link) -> str | None:
-    return next((device for device, known in resident.links.items() if known == link), None)
+def needed_items(operation: Operation) -> Collection[str]:
+    """The items an operation names, for the catalogue to hold before it runs."""
+    if isinstance(operation, Apply):
+        events = operation.events
+        return (events[0].item,) if len(events) == 1 else {event.item for event in events}
+    if isinstance(operation, PullHeads):
+        return operation.items
+    if isinstance(operation, Present):
+        return (operation.item,)
+    return ()

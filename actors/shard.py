@@ -116,7 +116,7 @@ class Shard:
         self._metrics.batch(len(batch.operations))
         for student in turn.dirty:
             self._mark(student, student in turn.urgent)
-        own = turn.outcomes.pop(batch.gateway, [])
+        own = turn.take(batch.gateway)
         if away:
             own.append(Moved([operation.conn for operation in away], self._map_version))
         if unheard := [operation.conn for operation in late if not isinstance(operation, Attach)]:
@@ -239,11 +239,13 @@ class Shard:
         self._push(turn)
 
     def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
-        self._push(self._residents.acknowledge(student, watermarks))
+        turn = Turn()
+        self._residents.acknowledge(student, watermarks, turn)
+        self._push(turn)
         self._actions.committed(student)
 
     def _push(self, turn: Turn) -> None:
-        for gateway, outcomes in turn.outcomes.items():
+        for gateway, outcomes in turn.take_all():
             lane = self._lanes.get(gateway)
             if lane is None:  # an empty lane is falsy
                 lane = self._open_lane(gateway)
@@ -311,7 +313,7 @@ class Shard:
         self._dropped.pop(gateway, None)
         turn = Turn()
         self._residents.forget(gateway, now_ms(), turn)
-        turn.outcomes.pop(gateway, None)
+        turn.take(gateway)
         self._push(turn)
 
     def _life_for(self, gateway: str) -> str:

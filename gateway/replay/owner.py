@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from actors.at_rest import session_from
-from actors.batch import Batch, Operation, Outcome, Outcomes, batch_decoder, encoder, outcomes_decoder
+from actors.batch import Outcome, Outcomes, Outgoing, batch_decoder, encode_batch, encoder, outcomes_decoder
 from actors.checkpointer import Checkpointer
 from actors.core.placement import slot_of
 from actors.core.session import Session
@@ -59,9 +59,9 @@ class Owner:
         """The live state."""
         return self.residents[self.student].session
 
-    def run(self, operations: list[Operation], now_ms: int) -> None:
+    def run(self, operations: list[Outgoing], now_ms: int) -> None:
         """Carry out a batch as it comes from a gateway: encoded, decoded, merged, answered."""
-        batch = batch_decoder.decode(encoder.encode(Batch(GATEWAY, "one", operations)))
+        batch = batch_decoder.decode(encode_batch(GATEWAY, "one", operations))
         turn = self.residents.run(batch.gateway, batch.life, batch.operations, now_ms)
         self._perform(turn)
 
@@ -79,12 +79,14 @@ class Owner:
         return await self._checkpointer.flush(WRITE_S)
 
     def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
-        self._perform(self.residents.acknowledge(student, watermarks))
+        turn = Turn()
+        self.residents.acknowledge(student, watermarks, turn)
+        self._perform(turn)
 
     def _fenced(self, error: Fenced) -> None:
         raise error
 
     def _perform(self, turn: Turn) -> None:
-        for outcomes in turn.outcomes.values():
+        for _gateway, outcomes in turn.take_all():
             blob = encoder.encode(Outcomes("owner", self._life, outcomes))
             self._heard(outcomes_decoder.decode(blob).outcomes)

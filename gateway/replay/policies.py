@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from actors import messages
-from actors.batch import Deliver, Outcome, WireEntry
+from actors.batch import Deliver, Outcome
 from actors.core.events import Event
 from actors.core.item import DONE_SHARE
 from gateway.replay.belief import Belief
-from gateway.replay.server import Connection, Server
+from gateway.replay.server import Connection, Server, entries_of
+from gateway.sockets.wire import Chunk
 
 HEAD = "head:"
 
@@ -137,9 +138,9 @@ class PolicyServer(Server):
             self.reports(connection.student, message.item).all.append(report)
             self._tell(connection.student, [message.item])
 
-    def _apply(self, conn: int, connection: Connection, entries: list[WireEntry]) -> None:
-        super()._apply(conn, connection, entries)
-        events = [entry.event for entry in entries if entry.event is not None]
+    def _apply(self, conn: int, connection: Connection, chunk: Chunk) -> None:
+        super()._apply(conn, connection, chunk)
+        events = [entry for entry in entries_of(chunk) if isinstance(entry, Event)]
         for event in events:
             self._take(connection, event)
         self._tell(connection.student, dict.fromkeys(event.item for event in events))

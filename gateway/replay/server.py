@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,20 @@ import msgspec
 
 from actors import messages
 from actors.batch import (
-    Apply,
+    AllApplied,
+    AllDurable,
     Attach,
     Attached,
     Close,
     Deliver,
     Detach,
-    Operation,
+    Forward,
     Outcome,
+    Outgoing,
     Present,
     PullHeads,
-    WireEntry,
 )
+from actors.core.events import Entry, Event
 from gateway.keys import Keys, open_keys
 from gateway.replay.belief import Belief, belief_of
 from gateway.replay.catalogue import Catalogue
@@ -31,7 +34,7 @@ from gateway.replay.store import Store
 from gateway.sockets import close_codes
 from gateway.sockets.limits import SocketLimits
 from gateway.sockets.strict import Refusal
-from gateway.sockets.wire import Codec
+from gateway.sockets.wire import Chunk, Codec
 from gateway.tokens import TokenIssuer, TokenRefused, TokenVerifier
 
 LIMITS = SocketLimits()
@@ -194,11 +197,11 @@ class Server:
         self,
         conn: int,
         connection: Connection,
-        message: list[WireEntry] | messages.Pull | messages.Presence | messages.Ping | messages.Pong,
+        message: Chunk | messages.Pull | messages.Presence | messages.Ping | messages.Pong,
     ) -> None:
         student = connection.student
-        if isinstance(message, list):
-            if message:
+        if isinstance(message, Chunk):
+            if len(message):
                 self._apply(conn, connection, message)
         elif isinstance(message, messages.Pull):
             self._run(student, PullHeads(conn, student, message.items))
@@ -207,16 +210,16 @@ class Server:
         elif isinstance(message, messages.Ping):
             self._say(conn, messages.Pong(message.n, self.now_ms))
 
-    def _apply(self, conn: int, connection: Connection, entries: list[WireEntry]) -> None:
+    def _apply(self, conn: int, connection: Connection, chunk: Chunk) -> None:
         student, device_id = connection.student, connection.device
         device = self.owner(student).session.device(device_id)
         before, held = device.applied_seq, set(device.held)
         waiting = len(self.waiting)
-        self._run(student, Apply(conn, student, entries))
+        self._run(student, Forward(conn, student, chunk.events, chunk.refused))
         refused = self._refused_since(conn, connection, waiting)
         seen: set[int] = set()
-        for entry in entries:
-            seq = entry.entry.seq
+        for entry in entries_of(chunk):
+            seq = entry.seq
             repeated = seq <= before or seq in held or seq in seen
             seen.add(seq)
             if repeated:
@@ -238,7 +241,7 @@ class Server:
                     found[said["seq"]] = "malformed" if malformed else "quarantined"
         return found
 
-    def _run(self, student: str, operation: Operation) -> None:
+    def _run(self, student: str, operation: Outgoing) -> None:
         owner = self.owner(student)
         owner.run([operation], self.now_ms)
         if self.durable_at_once:
@@ -253,12 +256,21 @@ class Server:
                     if conn in self._connections:
                         frame = self._connections[conn].codec.frame_of(outcome.frame)
                         self.waiting.append((conn, frame))
+            elif isinstance(outcome, AllApplied):
+                self._acknowledge(outcome.seqs, Codec.applied)
+            elif isinstance(outcome, AllDurable):
+                self._acknowledge(outcome.seqs, Codec.durable)
             elif isinstance(outcome, Attached):
                 self._attached(outcome)
             elif isinstance(outcome, Close):
                 for conn in outcome.conns:
                     if self._connections.pop(conn, None) is not None:
                         self.waiting.append((conn, Closed(outcome.code)))
+
+    def _acknowledge(self, seqs: dict[int, int], write: Callable[[Codec, int], bytes]) -> None:
+        for conn, seq in seqs.items():
+            if conn in self._connections:
+                self.waiting.append((conn, write(self._connections[conn].codec, seq)))
 
     def _attached(self, answer: Attached) -> None:
         connection = self._connections.get(answer.conn)
@@ -285,6 +297,12 @@ class Server:
         connection = self._connections.get(conn)
         if connection is not None:
             self.waiting.append((conn, connection.codec.write(message)))
+
+
+def entries_of(chunk: Chunk) -> list[Entry]:
+    """The entries of a chunk as a shard will read them."""
+    events = (msgspec.msgpack.decode(raw, type=Event) for raw in chunk.events)
+    return [*events, *chunk.refused]
 
 
 def payload(frame: bytes) -> bytes:

@@ -8,24 +8,26 @@ import msgspec
 import structlog
 
 from actors.batch import (
-    Apply,
+    AllApplied,
+    AllDurable,
     Attach,
     Attached,
-    Batch,
     Close,
     Deliver,
     Detach,
+    Forward,
     Moved,
-    Operation,
     Outcome,
     Outcomes,
+    Outgoing,
     Present,
     PullHeads,
     Reattach,
-    WireEntry,
+    encode_batch,
     encoder,
     outcomes_decoder,
 )
+from actors.core.events import Refused
 from actors.core.placement import SLOTS, slot_of
 from actors.lane import Lane, LaneFull
 from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD, CloseCode
@@ -125,8 +127,8 @@ class ShardRouter:
         self._loop = asyncio.get_running_loop()
         self._version = -1
         self._owners: list[str] = []
-        self._lanes: dict[str, Lane[Operation]] = {}
-        self._slot_lanes: list[Lane[Operation]] = []
+        self._lanes: dict[str, Lane[Outgoing]] = {}
+        self._slot_lanes: list[Lane[Outgoing]] = []
         self._lives: dict[str, str] = {}
         self._retired: dict[str, set[str]] = {}
         self._early: dict[str, list[Outcomes]] = {}
@@ -166,9 +168,10 @@ class ShardRouter:
         self._links[attach.conn] = link
         return link
 
-    def apply(self, link: Link, entries: list[WireEntry]) -> None:
-        """Journal entries, in the order of the device. Raises `LaneFull`."""
-        self._put(link, Apply(link.attach.conn, link.attach.student, entries))
+    def apply(self, link: Link, events: list[msgspec.Raw], refused: list[Refused]) -> None:
+        """Journal entries: events as they were said, in their order, and those nobody can read. Raises
+        `LaneFull`."""
+        self._put(link, Forward(link.attach.conn, link.attach.student, events, refused))
 
     def pull(self, link: Link, items: list[str]) -> None:
         """Ask for heads. Raises `LaneFull`."""
@@ -213,7 +216,7 @@ class ShardRouter:
         # One batch may be in flight, then come those that wait.
         link.answered_by_batch = lane.sent_batches + 2 + len(lane) // self._batch_max
 
-    def _put(self, link: Link, operation: Operation) -> None:
+    def _put(self, link: Link, operation: Outgoing) -> None:
         lane = self._slot_lanes[link.slot]
         if not len(lane):
             self._since_s[self._owners[link.slot]] = self._loop.time()
@@ -221,7 +224,7 @@ class ShardRouter:
 
     # What shards say.
 
-    async def _send(self, shard: str, operations: list[Operation]) -> None:
+    async def _send(self, shard: str, operations: list[Outgoing]) -> None:
         since_s = self._since_s.get(shard, self._loop.time())
         blob = self._encode(operations)
         async with asyncio.timeout(self._call_s):
@@ -235,16 +238,16 @@ class ShardRouter:
             self._begin_life(shard, outcomes.life)
         self._perform(outcomes)
 
-    def _encode(self, operations: list[Operation]) -> bytes:
+    def _encode(self, operations: list[Outgoing]) -> bytes:
         """The batch as bytes. An operation that cannot be written is no lost call: sent again it would hold
         up the lane for ever, so it goes, and its connection with it (F28)."""
         try:
-            return encoder.encode(Batch(self._gateway, self._life, operations))
+            return encode_batch(self._gateway, self._life, operations)
         except Exception:  # noqa: BLE001 - whatever it is, it would be so again
             sound = [operation for operation in operations if self._can_be_written(operation)]
-            return encoder.encode(Batch(self._gateway, self._life, sound))
+            return encode_batch(self._gateway, self._life, sound)
 
-    def _can_be_written(self, operation: Operation) -> bool:
+    def _can_be_written(self, operation: Outgoing) -> bool:
         try:
             encoder.encode(operation)
         except Exception:
@@ -296,6 +299,10 @@ class ShardRouter:
     def _perform_one(self, outcome: Outcome) -> None:
         if isinstance(outcome, Deliver):
             self._hand_out(outcome)
+        elif isinstance(outcome, AllApplied):
+            self._acknowledge(outcome.seqs, Codec.applied, "applied")
+        elif isinstance(outcome, AllDurable):
+            self._acknowledge(outcome.seqs, Codec.durable, "durable")
         elif isinstance(outcome, Attached):
             self._attached(outcome)
         elif isinstance(outcome, Reattach):
@@ -312,6 +319,14 @@ class ShardRouter:
 
     def _known(self, conns: list[int]) -> list[Link]:
         return [link for conn in conns if (link := self._links.get(conn)) is not None]
+
+    def _acknowledge(self, seqs: dict[int, int], write: Callable[[Codec, int], bytes], key: str) -> None:
+        links = self._links
+        for conn, seq in seqs.items():
+            link = links.get(conn)
+            if link is not None:
+                peer = link.peer
+                peer.push(write(peer.codec, seq), key)
 
     def _hand_out(self, outcome: Deliver) -> None:
         written: dict[Codec, bytes] = {}
@@ -350,14 +365,14 @@ class ShardRouter:
         if before:
             self._attach_all(link for link in self._links.values() if before[link.slot] != owners[link.slot])
 
-    def _new_lane(self, shard: str) -> Lane[Operation]:
-        async def send(operations: list[Operation]) -> None:
+    def _new_lane(self, shard: str) -> Lane[Outgoing]:
+        async def send(operations: list[Outgoing]) -> None:
             await self._send(shard, operations)
 
         def trouble(error: BaseException) -> None:
             self.metrics.failed_batches += 1
 
-        lane: Lane[Operation] = Lane(
+        lane: Lane[Outgoing] = Lane(
             send,
             window_s=self._window_s,
             batch_max=self._batch_max,

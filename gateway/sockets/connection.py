@@ -20,7 +20,7 @@ from gateway.sockets.limits import TokenBucket
 from gateway.sockets.states import Authenticating, AwaitingHello, Gone, Handshaking, Live
 from gateway.sockets.stream import SocketStream, spread_ms
 from gateway.sockets.strict import NamesSomebody, Refusal
-from gateway.sockets.wire import CODECS, MSGPACK, Codec, Message
+from gateway.sockets.wire import CODECS, MSGPACK, Chunk, Codec, Message
 
 log = structlog.get_logger()
 
@@ -147,10 +147,11 @@ class Connection(SocketStream):
     def _on_live(self, live: Live, message: Message) -> None:
         router, link = self._host.router, live.link
         try:
-            if isinstance(message, list):
-                self._host.metrics.entries_in += len(message)
-                if message:
-                    router.apply(link, message)
+            if isinstance(message, Chunk):
+                entries = len(message)
+                self._host.metrics.entries_in += entries
+                if entries:
+                    router.apply(link, message.events, message.refused)
             elif isinstance(message, messages.Ping):
                 self.say(messages.Pong(message.n, server_ms()))
             elif isinstance(message, messages.Pull):

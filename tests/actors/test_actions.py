@@ -20,7 +20,6 @@ from actors.batch import (
     Attach,
     Batch,
     Detach,
-    WireEntry,
     acted_decoder,
     encoder,
 )
@@ -90,7 +89,7 @@ async def watched(shard: Shard, student: str, to_ms: int = 600_000) -> None:
     ]
     operations = [
         Attach(1, student, Device("phone", "phone", "Ana's phone"), clock, now_ms()),
-        Apply(1, student, [WireEntry(event) for event in events]),
+        Apply(1, student, events),
         Detach(1, student),
     ]
     await shard.apply(encoder.encode(Batch(GATEWAY, "1", operations)))

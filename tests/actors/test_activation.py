@@ -11,7 +11,7 @@ import pytest_asyncio
 from actors import activation as module
 from actors.activation import DOUBT_MS, Activation
 from actors.at_rest import items_from, progress_row
-from actors.batch import Apply, Attach, PullHeads, WireEntry
+from actors.batch import Apply, Attach, PullHeads
 from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import SLOTS, slot_of
@@ -82,7 +82,7 @@ async def world(postgres: Postgres) -> AsyncIterator[World]:
 
 
 def played(item: str, version: str = "v1") -> Apply:
-    return Apply(1, "ana", [WireEntry(sought(item, version, 1))])
+    return Apply(1, "ana", [sought(item, version, 1)])
 
 
 def sought(item: str, version: str, position_ms: int) -> Event:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from actors.batch import Close, Deliver, Outcome, Reattach
+from actors.batch import AllApplied, AllDurable, Close, Deliver, Outcome, Reattach
 from actors.dropped import Dropped
 from actors.messages import Discontinuity, ToDevice
 
@@ -32,7 +32,7 @@ def test_each_connection_hears_of_the_items_it_missed() -> None:
 
 def test_what_no_pull_brings_back_comes_with_a_new_attach() -> None:
     dropped = Dropped()
-    for outcome in (Deliver([2], b"", "durable"), Deliver([1], b""), Close([3], 4505), Deliver([2], b"")):
+    for outcome in (AllDurable({2: 7}), Deliver([1], b""), Close([3], 4505), Deliver([2], b"")):
         dropped.add(outcome)
     assert dropped.take(100) == [Reattach([1, 2, 3])]
 
@@ -45,7 +45,7 @@ def test_a_hint_may_be_dropped_for_good() -> None:
 
 def test_no_more_is_said_than_there_is_room_for() -> None:
     dropped = Dropped()
-    dropped.add(Deliver([9], b"", "durable"))
+    dropped.add(AllApplied({9: 1}))
     dropped.add(head("a", 1, 2, 3))
     assert dropped.take(0) == []
     first, second = dropped.take(2), dropped.take(5)

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from actors.batch import (
+    AllApplied,
+    AllDurable,
     Apply,
     Attach,
     Attached,
@@ -18,7 +20,6 @@ from actors.batch import (
     Present,
     PullHeads,
     Reattach,
-    WireEntry,
 )
 from actors.core.editions import Edition
 from actors.core.events import Event
@@ -57,11 +58,24 @@ class Shard:
         return turn
 
     def hear(self, turn: Turn) -> None:
-        for gateway, outcomes in turn.outcomes.items():
+        outcomes_by = {gateway: list(outcomes) for gateway, outcomes in turn.outcomes.items()}
+        heard = Turn(outcomes_by, dict(turn.applied), dict(turn.durable))
+        for gateway, outcomes in heard.take_all():
             for outcome in outcomes:
+                if isinstance(outcome, AllApplied | AllDurable):
+                    message = Applied if isinstance(outcome, AllApplied) else Durable
+                    for conn, seq in outcome.seqs.items():
+                        self.told.setdefault((gateway, conn), []).append(message(seq))
+                    continue
                 said = _decoder.decode(outcome.frame) if isinstance(outcome, Deliver) else outcome
                 for conn in conns_of(outcome):
                     self.told.setdefault((gateway, conn), []).append(said)
+
+    def committed(self, student: str, device: str, seq: int) -> Turn:
+        turn = Turn()
+        self.residents.acknowledge(student, {device: seq}, turn)
+        self.hear(turn)
+        return turn
 
     def said(self, gateway: str, conn: int, kind: type) -> list[Any]:
         return [message for message in self.told.get((gateway, conn), []) if isinstance(message, kind)]
@@ -75,24 +89,22 @@ def conns_of(outcome: Outcome) -> list[int]:
     return [outcome.conn] if isinstance(outcome, Attached) else list(outcome.conns)
 
 
-def entry(seq: int, kind: str, at_s: float = 0, **fields: Any) -> WireEntry:
-    return WireEntry(
-        Event(
-            seq=seq,
-            session="s1",
-            item=fields.pop("item", "lec1"),
-            version="v1",
-            base_rev=0,
-            kind=kind,  # type: ignore[arg-type]
-            mono_ms=round(at_s * 1000),
-            boot="b1",
-            wall=datetime.fromtimestamp(NOW_MS / 1000 + at_s, UTC),
-            **fields,
-        )
+def entry(seq: int, kind: str, at_s: float = 0, **fields: Any) -> Event:
+    return Event(
+        seq=seq,
+        session="s1",
+        item=fields.pop("item", "lec1"),
+        version="v1",
+        base_rev=0,
+        kind=kind,  # type: ignore[arg-type]
+        mono_ms=round(at_s * 1000),
+        boot="b1",
+        wall=datetime.fromtimestamp(NOW_MS / 1000 + at_s, UTC),
+        **fields,
     )
 
 
-def minute() -> list[WireEntry]:
+def minute() -> list[Event]:
     """A visit that plays the first minute."""
     beats = [
         entry(n + 3, "played", n * 10 + 10, from_ms=n * 10_000, to_ms=n * 10_000 + 10_000) for n in range(6)
@@ -145,10 +157,10 @@ def test_entries_are_answered_applied_and_not_durable() -> None:
 def test_r8_durable_is_told_only_when_it_is() -> None:
     shard = Shard()
     session = playing(shard)
-    shard.hear(shard.residents.acknowledge("ana", {"P": 8}))
+    shard.committed("ana", "P", 8)
     assert [message.seq for message in shard.said("g1", 1, Durable)] == [8]
     assert session.device("P").durable_seq == 8
-    shard.hear(shard.residents.acknowledge("ana", {"P": 3}))
+    shard.committed("ana", "P", 3)
     assert session.device("P").durable_seq == 8
 
 
@@ -156,7 +168,7 @@ def test_r8_a_durable_repeat_is_acknowledged_again() -> None:
     shard = Shard()
     session = playing(shard)
     session.dirty_items, session.dirty_devices = set(), set()
-    shard.hear(shard.residents.acknowledge("ana", {"P": 8}))
+    shard.committed("ana", "P", 8)
     turn = shard.run("g1", Apply(1, "ana", minute()))
     assert [message.seq for message in shard.said("g1", 1, Durable)] == [8, 8]
     assert not turn.dirty
@@ -164,9 +176,9 @@ def test_r8_a_durable_repeat_is_acknowledged_again() -> None:
 
 def test_an_acknowledgement_for_somebody_who_has_left_tells_nobody() -> None:
     shard = Shard()
-    assert shard.residents.acknowledge("ana", {"P": 8}).outcomes == {}
+    assert shard.committed("ana", "P", 8).take_all() == []
     shard.student()
-    assert shard.residents.acknowledge("ana", {"P": 8}).outcomes == {}
+    assert shard.committed("ana", "P", 8).take_all() == []
 
 
 def test_p10_heads_go_to_every_connection_of_the_student_and_no_other() -> None:
@@ -379,14 +391,15 @@ def test_a_session_that_is_here_is_not_replaced_by_a_load() -> None:
     assert shard.residents["ana"].slot == slot_of("ana")
 
 
-def test_a_batch_names_what_the_catalogue_must_hold() -> None:
+def test_an_operation_names_what_the_catalogue_must_hold() -> None:
     operations: list[Operation] = [
         Apply(1, "ana", [entry(1, "opened"), entry(2, "opened", item="lec9")]),
         PullHeads(1, "ana", ["pulled"]),
         Present(1, "ana", "shown", "idle"),
         Detach(1, "ana"),
     ]
-    assert needed_items(operations) == {"lec1", "lec9", "pulled", "shown"}
+    named = [set(needed_items(operation)) for operation in operations]
+    assert named == [{"lec1", "lec9"}, {"pulled"}, {"shown"}, set()]
 
 
 class Broken(dict[str, Item]):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from actors.batch import Act, Apply, Attach, Batch, Detach, WireEntry, encoder
+from actors.batch import Act, Apply, Attach, Batch, Detach, Operation, encoder
 from actors.core.events import Event
 from actors.messages import ClockReading, Device
 from actors.shard import Shard, now_ms
@@ -54,9 +54,9 @@ class Student:
             seq = self.seqs[device] = self.seqs.get(device, 0) + 1
             wall = datetime.fromtimestamp((self.began_ms + mono_ms) / 1000, UTC)
             stamp = {"mono_ms": mono_ms, "boot": "b1", "wall": wall}
-            entries.append(WireEntry(Event(seq=seq, kind=kind, **plain, **stamp, **fields)))  # type: ignore[arg-type]
+            entries.append(Event(seq=seq, kind=kind, **plain, **stamp, **fields))  # type: ignore[arg-type]
         here = ClockReading(datetime.fromtimestamp(now_ms() / 1000, UTC), now_ms() - self.began_ms, "b1")
-        batch = [
+        batch: list[Operation] = [
             Attach(1, self.id, Device(device, device, device.title()), here, now_ms()),
             Apply(1, self.id, entries),
             Detach(1, self.id),

@@ -9,7 +9,7 @@ from actors.batch import Close, Deliver, Moved, Outcome, Outcomes, batch_decoder
 from actors.core.item import Item
 from actors.core.placement import SLOTS, slot_of
 from actors.core.session import REV_SHIFT, Session
-from actors.residents import Residents
+from actors.residents import Residents, Turn
 
 HOUR_MS = 3_600_000
 CATALOGUE = {
@@ -50,18 +50,19 @@ class ShardHere:
             session = Session(operation.student, self.epoch << REV_SHIFT, frozenset({"course"}))
             self.residents.admit(session, now_ms)
         turn = self.residents.run(batch.gateway, batch.life, here, now_ms)
-        own = turn.outcomes.pop(batch.gateway, [])
+        own = turn.take(batch.gateway)
         if away:
             own.append(Moved([operation.conn for operation in away], self.map_version))
-        for gateway, outcomes in turn.outcomes.items():
+        for gateway, outcomes in turn.take_all():
             self.tell(gateway, outcomes)
         return encoder.encode(Outcomes(self.name, self.life, own))
 
     def commit(self, gateway: str, student: str) -> None:
         """What a checkpoint brings about: everything applied is durable."""
         devices = self.residents[student].session.devices.values()
-        turn = self.residents.acknowledge(student, {device.id: device.applied_seq for device in devices})
-        for name, outcomes in turn.outcomes.items():
+        turn = Turn()
+        self.residents.acknowledge(student, {device.id: device.applied_seq for device in devices}, turn)
+        for name, outcomes in turn.take_all():
             self.tell(name, outcomes)
 
     def tell(self, gateway: str, outcomes: list[Outcome], life: str | None = None) -> None:
