@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from actors.nodes import footprint
 from gateway.http.deps import Deps, open_deps
 from gateway.http.server import WebServer, make_app
 from gateway.http.settings import WebSettings
@@ -48,6 +49,7 @@ class WebGateway:
         stats: dict[str, Any] = {
             "name": self.name,
             "pid": os.getpid(),
+            **footprint(),
             "address": list(self._address),
             "health": "starting",
             "connections": server.connections if server is not None else 0,

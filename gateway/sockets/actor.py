@@ -11,6 +11,7 @@ import structlog
 from ray.exceptions import ActorDiedError
 
 from actors.named import named_actor
+from actors.nodes import footprint
 from actors.settings import DIRECTORY
 from gateway.logs import set_up_logs
 from gateway.sockets.auth import Authenticator
@@ -110,6 +111,7 @@ class SocketGateway:
             "name": self.name,
             "life": self.life,
             "pid": os.getpid(),
+            **footprint(),
             "loop": type(asyncio.get_running_loop()).__module__,
             "health": server.health if server else "starting",
             "address": list(server.address) if server else None,
