@@ -61,6 +61,22 @@ class ShardsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flush_after_s: float
 
 
+class ScalingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Automatic sizing of the shards, see actors/core/sizing.py. Times in s."""
+
+    automatic: bool
+    shards_min: int
+    shards_max: int
+    sessions_low: float
+    sessions_high: float
+    cpu_low: float
+    cpu_high: float
+    up_after_s: float
+    down_after_s: float
+    rest_s: float
+    cores_per_actor: float
+
+
 class SocketsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The socket gateways; several share the port."""
 
@@ -89,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     objects: ObjectsPart
     ray: RayPart
     shards: ShardsPart
+    scaling: ScalingPart
     sockets: SocketsPart
     web: WebPart
 
