@@ -69,13 +69,14 @@ class Owner(typing.Protocol):
 @dataclass(slots=True)
 class Traffic:
     """What went over all sockets of a loader. `closes` has HTTP refusals by their status; `postponed` is how
-    many closes and refusals said when to come back."""
+    many closes and refusals said when to come back, `lost` how often a connection ended that was welcomed."""
 
     frames_in: int = 0
     bytes_in: int = 0
     frames_out: int = 0
     postponed: int = 0
     attempts: int = 0
+    lost: int = 0
     closes: Counter[int] = field(default_factory=Counter)
 
 
@@ -202,6 +203,7 @@ class LeanDevice:
         now_s = time.monotonic()
         self.lost_s = self.lost_s or now_s
         self._socket = None
+        self.traffic.lost += self.welcomed and not self.stopping
         self.welcomed = False
         self.traffic.closes[code] += 1
         self.final = self.stopping or 4500 <= code < 5000

@@ -203,12 +203,17 @@ class Loader:
 
     async def settle(self, until_s: float) -> None:
         """Wait until every answer is there, at most until `until_s`; what is missing then is lost."""
-        unsettled = [student.check for student in self.students]
-        while unsettled and time.monotonic() < until_s:
+        unsettled, away = [student.check for student in self.students], self.devices
+        while (unsettled or away) and time.monotonic() < until_s:
             await asyncio.sleep(SETTLE_LOOK_S)
             unsettled = [check for check in unsettled if not check.settled]
+            away = [device for device in away if device.lost_s]
         for check in unsettled:
             check.finish()
+        for device in away:
+            self._fault(
+                device, f"lost its connection {time.monotonic() - device.lost_s:.0f} s ago, no head since"
+            )
 
     def cut(self) -> None:
         """Lose all connections at once."""
@@ -335,6 +340,7 @@ class Loader:
             "frames_out": traffic.frames_out,
             "postponed": traffic.postponed,
             "attempts": traffic.attempts,
+            "lost": traffic.lost,
             "older_heads": sum(student.check.older_heads for student in self.students),
             "cpu_s": self.cpu_s,
             "seconds": self.seconds,

@@ -31,7 +31,7 @@ class LoaderLost(PlayheadError):
 
 
 COUNTS = ("updates", "connected", "frames_in", "bytes_in", "frames_out", "older_heads", "cpu_s")
-STORM_COUNTS = ("postponed", "attempts")
+STORM_COUNTS = ("postponed", "attempts", "lost")
 
 
 @dataclass(slots=True)
@@ -56,6 +56,7 @@ class Result:
     cpu_s: float = 0.0
     postponed: int = 0
     attempts: int = 0
+    lost: int = 0
     closes: Counter[str] = field(default_factory=Counter)
     faults: Faults = field(default_factory=Faults)
     times: dict[str, "array[float]"] = field(default_factory=dict)

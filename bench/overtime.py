@@ -14,7 +14,7 @@ MEMORY_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of each group at a time in s since the beginning: cores in use, or bytes."""
+    """One value of each group at a monotonic time in s: cores in use since the sample before, or bytes."""
 
     at_s: float
     by_group: Mapping[str, float]
@@ -22,19 +22,18 @@ class Sample:
 
 @dataclass(slots=True)
 class OverTime:
-    """What was read since `began_s` (monotonic). Cores are of the time since the sample before."""
+    """What was read so far."""
 
-    began_s: float
     cores: list[Sample] = field(default_factory=list)
     memory: list[Sample] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager
 async def watched(
-    meter: Meter, began_s: float, cpu_every_s: float = CPU_EVERY_S, memory_every_s: float = MEMORY_EVERY_S
+    meter: Meter, cpu_every_s: float = CPU_EVERY_S, memory_every_s: float = MEMORY_EVERY_S
 ) -> AsyncIterator[OverTime]:
     """Read while the block runs. A reading of CPU costs some ms, one of memory tens of ms, mostly kernel."""
-    found = OverTime(began_s)
+    found = OverTime()
     tasks = [
         asyncio.create_task(_cores(meter, found, cpu_every_s)),
         asyncio.create_task(_memory(meter, found, memory_every_s)),
@@ -55,12 +54,12 @@ async def _cores(meter: Meter, found: OverTime, every_s: float) -> None:
         spent_s = {**now.since(before), LOAD: now.load_cpu_s - before.load_cpu_s}
         # A group whose process has died has less than before: it spent nothing we can know.
         cores = {group: max(cpu_s, 0.0) / (now_s - before_s) for group, cpu_s in spent_s.items()}
-        found.cores.append(Sample(now_s - found.began_s, cores))
+        found.cores.append(Sample(now_s, cores))
         before, before_s = now, now_s
 
 
 async def _memory(meter: Meter, found: OverTime, every_s: float) -> None:
     while True:
         memory = await asyncio.to_thread(meter.memory_bytes)
-        found.memory.append(Sample(time.monotonic() - found.began_s, memory))
+        found.memory.append(Sample(time.monotonic(), memory))
         await asyncio.sleep(every_s)

@@ -1,51 +1,21 @@
 """What a run of the fleet says: the figures, the goals beside them, and the table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.checker import Faults
+from bench.measures import Phase, Times, percentile
+from bench.slope import Slope
+from bench.storm import BACK_GOAL_S, Return, Storm
+
+__all__ = ["KIB", "LIVE", "Costs", "Figures", "Phase", "Times", "markdown", "percentile", "rows", "show"]
 
 KIB = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """A distribution of times in s; of none all are 0."""
-
-    count: int
-    p50_s: float
-    p99_s: float
-    max_s: float
-
-    @classmethod
-    def of(cls, ordered: Sequence[float]) -> "Times":
-        """From times in ascending order."""
-        if not ordered:
-            return cls(0, 0.0, 0.0, 0.0)
-        return cls(len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.99), ordered[-1])
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The smallest value that `share` of all do not exceed (nearest rank)."""
-    rank = max(1, -(-len(ordered) * round(share * 10_000) // 10_000))
-    return ordered[rank - 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """What the server spent in a part of the run: CPU in s of user and system time, by group of processes."""
-
-    seconds: float
-    cpu_s: Mapping[str, float]
-
-    @property
-    def all_cpu_s(self) -> float:
-        """Of all groups."""
-        return sum(self.cpu_s.values())
+MIB = 1024 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +39,9 @@ class Costs:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Everything one run measured. `times` are named as in `Loader.result`, `actors` is what they say of
-    themselves at the end (`Directory.stats`)."""
+    themselves at the end (`Directory.stats`). `load` says in words what else is special about it;
+    `transactions` are Postgres' by phase, `over_time` is as `plot.OverTime`, `reconnects` counts attempts to
+    come back, `postponed` how often one was told when to."""
 
     seed: int
     students: int
@@ -88,6 +60,23 @@ class Figures:
     closes: Mapping[str, int]
     faults: Faults
     actors: Mapping[str, Any]
+    load: str = ""
+    load_memory: int = 0
+    transactions: Mapping[str, int] = field(default_factory=dict)
+    over_time: Mapping[str, Any] = field(default_factory=dict)
+    slopes: Sequence[Slope] = ()
+    storm: Storm | None = None
+    back: Return | None = None
+    postponed: int = 0
+    reconnects: int = 0
+
+    @property
+    def title(self) -> str:
+        """What was run."""
+        return (
+            f"fleet, seed {self.seed}: {self.students} students at {self.rate:g}/s each{self.load}, "
+            f"{self.shards} shards, {self.gateways} socket gateway(s)"
+        )
 
     @property
     def restarts(self) -> int:
@@ -128,6 +117,7 @@ class Figures:
     def plain(self) -> dict[str, Any]:
         """For a JSON file."""
         return asdict(self) | {
+            "title": self.title,
             "updates_per_s": self.updates_per_s,
             "cpu_us_per_update": {**self.cpu_us_per_update, "all": sum(self.cpu_us_per_update.values())},
             "cpu_us_per_update_all_in": self.cpu_us_per_update_all_in,
@@ -164,12 +154,65 @@ def rows(figures: Figures) -> list[Row]:
         _lag("durable, playing", times["durable_playing"], DURABLE_PLAYING_S),
         _lag("durable, pause or seek", times["durable_flushed"], DURABLE_FLUSHED_S),
         *_memory(figures),
+        *_storm(figures),
+        *_slopes(figures),
         _latency("the load's own lateness", times["late"], LATE_S),
+        *_load(figures),
+        Row("closes / restarts", f"{_closes(figures)} / {figures.restarts}"),
+    ]
+
+
+def _load(figures: Figures) -> list[Row]:
+    per_update_us = 1e6 * figures.load_cpu_s / figures.updates
+    kib = figures.load_memory / max(figures.connections, 1) / KIB
+    return [
+        Row("the load's own CPU", f"{per_update_us:.0f} µs per update, {figures.loaders} process(es)"),
+        Row("the load's own memory", f"{figures.load_memory / MIB:.0f} MiB, {kib:.1f} KiB a device"),
+    ]
+
+
+def _closes(figures: Figures) -> str:
+    if not figures.closes:
+        return "0"
+    return ", ".join(f"{count} × {code}" for code, count in sorted(figures.closes.items()))
+
+
+def _storm(figures: Figures) -> list[Row]:
+    storm, back = figures.storm, figures.back
+    if storm is None or back is None:
+        return []
+    missed = back.all_s is None or back.all_s > BACK_GOAL_S
+    shares = ", ".join(
+        f"{share} {'never' if at_s is None else f'{at_s:.1f} s'}"
+        for share, at_s in (("50 %", back.half_s), ("95 %", back.most_s), ("all", back.all_s))
+    )
+    usual = storm.usual_per_s * storm.phase.seconds
+    per_return_us = 1e6 * storm.phase.all_cpu_s / max(back.back, 1)
+    growth = (storm.memory_peak - storm.memory_before) / MIB
+    return [
         Row(
-            "the load's own CPU",
-            f"{1e6 * figures.load_cpu_s / figures.updates:.0f} µs per update, {figures.loaders} process(es)",
+            f"storm ({storm.plan.kind}): lost, back",
+            f"{back.lost}, {back.back}",
+            "all",
+            back.lost != back.back,
         ),
-        Row("reconnects / restarts", f"{sum(figures.closes.values())} / {figures.restarts}"),
+        Row("  heads back after", shares, f"all < {BACK_GOAL_S:g} s", missed),
+        Row("  told when to come back", f"{figures.postponed} times; {figures.reconnects} attempts"),
+        Row("  Postgres meanwhile", f"{storm.transactions} transactions, {usual:.0f} of them as before"),
+        Row("  server CPU meanwhile", f"{per_return_us:.0f} µs per device, load and all"),
+        Row("  memory of gateways and shards", f"at most {growth:+.0f} MiB"),
+        Row("  ack of what was made off line", _ms(figures.times["ack_back"])),
+    ]
+
+
+def _slopes(figures: Figures) -> list[Row]:
+    return [
+        Row(
+            f"memory over time: {slope.group}",
+            f"{slope.begin_mib:.0f} → {slope.end_mib:.0f} MiB, {slope.mib_per_hour:+.0f} MiB/h "
+            f"({slope.percent_per_hour:+.1f} %/h)",
+        )
+        for slope in figures.slopes
     ]
 
 
@@ -198,8 +241,13 @@ def _memory(figures: Figures) -> list[Row]:
     return [
         Row("memory per student, connected", f"{connected:.1f} KiB", "≤ 16 KiB", connected > MEMORY_KIB),
         Row("  at the end of the window", f"{end:.1f} KiB", "≤ 16 KiB", end > MEMORY_KIB),
-        Row("memory of the whole server", f"{sum(costs.memory_end.values()) / KIB / KIB:.0f} MiB"),
+        Row("memory of the whole server", f"{sum(costs.memory_end.values()) / MIB:.0f} MiB"),
+        Row("Postgres transactions", _counts(figures.transactions)),
     ]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "not read"
 
 
 CPU_UPDATE_US = 59.0
@@ -239,8 +287,7 @@ def _s(phase: Phase) -> str:
 
 def show(figures: Figures, console: Console) -> None:
     """Print the table, and what was wrong."""
-    title = f"fleet, seed {figures.seed}: {figures.shards} shards, {figures.gateways} socket gateway(s)"
-    table = Table(title=title)
+    table = Table(title=figures.title)
     for column in ("what", "measured", "goal"):
         table.add_column(column)
     for row in rows(figures):

@@ -32,6 +32,8 @@ Progress = Callable[[str, float], None]
 
 SOCKETS, SHARDS = "socket gateways", "shards"
 
+TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -55,14 +57,30 @@ class Server:
             while any(actor["seen_s"] is None for actor in stats["actors"].values()):
                 await asyncio.sleep(0.1)
                 stats = await self.running.stats()
+        return Meter(os.getpid(), self._named(stats))
+
+    async def named(self) -> dict[int, str]:
+        """The group of every process that is known by name, as of now."""
+        return self._named(await self.running.stats())
+
+    def _named(self, stats: dict[str, Any]) -> dict[int, str]:
         named: dict[int, str] = {stats["pid"]: "directory"}
         for name, actor in stats["actors"].items():
             group = SHARDS if name.startswith("shard:") else SOCKETS
-            named[actor["pid"]] = "web gateway" if name.startswith("gateway:web") else group
+            if "pid" in actor:
+                named[actor["pid"]] = "web gateway" if name.startswith("gateway:web") else group
         for name, pid in self.embedded.server_pids.items():
             named[pid] = {"postgres": "Postgres", "valkey": "Valkey"}.get(name, "object store")
-        named |= dict.fromkeys(self.embedded.guard_pids, "guards")
-        return Meter(os.getpid(), named)
+        return named | dict.fromkeys(self.embedded.guard_pids, "guards")
+
+    async def gateway_pids(self) -> list[int]:
+        """The processes of the socket gateways."""
+        actors = await self.actors()
+        return [actor["pid"] for name, actor in actors.items() if name.startswith("gateway:socket:")]
+
+    async def transactions(self) -> int:
+        """How many transactions Postgres has ended, as far as its backends have reported (each second)."""
+        return int(await self.postgres.value(TRANSACTIONS))
 
     async def actors(self) -> dict[str, Any]:
         """What every actor says of itself, and how often it was started again."""
