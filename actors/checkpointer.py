@@ -1,15 +1,17 @@
-"""When and how dirty sessions reach Postgres: spread over the interval, soon after a pause, one write a slot.
+"""When and how dirty sessions reach Postgres: spread over the interval, soon after a pause, many at once.
 
 A slot's regular turn comes once an interval at a phase of its own, so the load is even. A student who
-paused, sought or left is written within about half a second, with the others of the slot who did. A
-snapshot is taken and the dirty marks cleared before the statement is sent; when its outcome is unknown the
-marks come back and the next snapshot carries them, so an edit during the write is never lost. A student
-whose rows cannot be built, or whom Postgres refuses, is written alone from then on, so that one blocks no
-other (F28).
+paused, sought or left is written within about half a second. Turns fall on a grid, so one statement carries
+all slots that are due then: most of a statement's cost is its own, a row more costs little. While a slot has
+students on their way it has no other turn. A snapshot is taken and the dirty marks cleared before the
+statement is sent; when its outcome is unknown the marks come back and the next snapshot carries them, so an
+edit during the write is never lost. A student whose rows cannot be built, or whom Postgres refuses, is
+written alone from then on, so that one blocks no other (F28).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,17 +24,20 @@ from actors.core.placement import SLOTS
 from actors.residents import Residents
 from actors.settings import ShardSettings
 from persistence.changes import HeadChange as ChangeRow
-from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
+from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow, Written
 from persistence.errors import Fenced, SetupError, StoreUnavailable
 
 log = structlog.get_logger()
 
 TICK_S = 0.05
+LOOK_S = 0.01
+"""How often whoever waits for some slots looks whether they are written."""
+
 RETRY_S = 0.5
 RETRY_MOST_S = 4.0
 """How long a slot waits after a write of unknown outcome: from, doubling, to."""
 
-Write = Callable[[Checkpoint], Awaitable[int]]
+Write = Callable[[Checkpoint], Awaitable[Written]]
 Committed = Callable[[str, Mapping[str, int]], None]
 
 
@@ -43,6 +48,8 @@ class SlotQueue:
     `whole_at`, `urgent_at` say when all of them, or the urgent ones, have their turn; 0 when nothing is
     due. `writing` are those on their way; while there are any the slot has no other turn.
     """
+
+    number: int
 
     dirty: dict[str, float] = field(default_factory=dict)
     urgent: set[str] = field(default_factory=set)
@@ -56,17 +63,59 @@ class SlotQueue:
         """Whether the slot has its turn."""
         if self.in_flight:
             return False
-        return bool(self.whole_at and self.whole_at <= now) or bool(self.urgent_at and self.urgent_at <= now)
+        return self.whole_due(now) or bool(self.urgent_at and self.urgent_at <= now)
+
+    def whole_due(self, now: float) -> bool:
+        """Whether it is the turn of all who wait here, not of the urgent alone."""
+        return bool(self.whole_at and self.whole_at <= now)
+
+    def take(self, now: float, most: int) -> list[str]:
+        """Those who have their turn now, at most so many; of more, the others have it next."""
+        chosen = list(self.dirty if self.whole_due(now) else self.urgent & self.dirty.keys())[:most]
+        self.urgent_at = 0.0
+        if len(chosen) == len(self.dirty):
+            self.whole_at = 0.0
+        return chosen
+
+    def forget(self, student: str) -> None:
+        """There is nothing to write any more."""
+        self.dirty.pop(student, None)
+        self.urgent.discard(student)
 
     def oldest(self, now: float) -> float:
         """Since when the oldest change here has not been durable."""
         return min([now, *self.dirty.values(), *self.writing.values()])
+
+    def waits_since(self, moment: float, but: Collection[str]) -> bool:
+        """Whether a change of anybody but these has not been durable since then."""
+        waiting = (*self.dirty.items(), *self.writing.items())
+        return any(since <= moment and student not in but for student, since in waiting)
+
+
+@dataclass(slots=True)
+class Turn:
+    """Slots that have their turn together, whom it is for with their slots, and which of them are urgent."""
+
+    queues: list[SlotQueue] = field(default_factory=list)
+    slots: dict[str, int] = field(default_factory=dict)
+    urgent: set[str] = field(default_factory=set)
+
+    def add(self, queue: SlotQueue, now: float, most: int) -> None:
+        """The slot's students who have their turn, so that there are at most so many in all."""
+        chosen = queue.take(now, most - len(self.slots))
+        urgent = queue.urgent.intersection(chosen)
+        queue.urgent -= urgent
+        queue.in_flight = True
+        self.queues.append(queue)
+        self.slots.update(dict.fromkeys(chosen, queue.number))
+        self.urgent |= urgent
 
 
 @dataclass(slots=True)
 class Marks:
     """What of one session is on its way: dirty items and devices, and head changes."""
 
+    slot: int
     items: set[str]
     devices: set[str]
     changes: list[HeadChange]
@@ -74,13 +123,22 @@ class Marks:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The rows of some students of one slot, and the marks to restore if the write fails."""
+    """The rows of some students, and the marks to restore if the write fails."""
 
-    slot: int
     progress: list[ProgressRow] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
     changes: list[ChangeRow] = field(default_factory=list)
     marks: dict[str, Marks] = field(default_factory=dict)
+
+    def part(self, slots: Collection[int]) -> "Snapshot":
+        """Take the students of these slots out of it."""
+        gone = {student for student, marks in self.marks.items() if marks.slot in slots}
+        part = Snapshot(marks={student: self.marks.pop(student) for student in gone})
+        for rows in ("progress", "devices", "changes"):
+            all_rows = getattr(self, rows)
+            setattr(part, rows, [row for row in all_rows if row.student in gone])
+            setattr(self, rows, [row for row in all_rows if row.student not in gone])
+        return part
 
 
 class Checkpointer:
@@ -106,10 +164,9 @@ class Checkpointer:
         self._write = write
         self._committed = committed
         self._fenced = fenced
-        self._slots = [SlotQueue() for _ in range(SLOTS)]
+        self._slots = [SlotQueue(slot) for slot in range(SLOTS)]
         self._active: set[int] = set()
         self._refused: set[str] = set()
-        self._writers = asyncio.Semaphore(settings.connections)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._over = False
@@ -136,13 +193,15 @@ class Checkpointer:
 
     def mark(self, student: str, slot: int, urgent: bool) -> None:
         """The student has something to write: by its slot's turn, or within about half a second."""
-        now = asyncio.get_running_loop().time()
         queue = self._slots[slot]
+        if not urgent and student in queue.dirty:
+            return  # as most often
+        now = asyncio.get_running_loop().time()
         self._active.add(slot)
         queue.dirty.setdefault(student, now)
         if urgent and student not in self._refused:
             queue.urgent.add(student)
-        self._schedule(slot, now, self._settings.flush_after_s)
+        self._schedule(queue, now)
 
     def lag_s(self) -> float:
         """Age of the oldest change that is not yet durable."""
@@ -159,23 +218,50 @@ class Checkpointer:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         while self._active and not self._over and loop.time() < until:
-            for slot in list(self._active):
-                queue = self._slots[slot]
+            for queue in self._active_queues():
                 if queue.dirty.keys() - self._refused and queue.retry_s == RETRY_S:
                     queue.whole_at = loop.time()
             self._start_due()
             await asyncio.sleep(TICK_S)
         return self.waiting() == 0
 
-    def _schedule(self, slot: int, now: float, urgent_s: float) -> None:
+    async def flush_slots(self, slots: Collection[int], timeout_s: float) -> set[int]:
+        """Write now what these slots have; gives those of which all that was there is written, but for
+        students who cannot be (F28)."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        self._mark_unsaid(slots)
+        while True:
+            old = {slot for slot in slots if self._slots[slot].waits_since(asked, self._refused)}
+            if not old or self._over or loop.time() >= asked + timeout_s:
+                return set(slots) - old
+            for slot in old:
+                queue = self._slots[slot]
+                if queue.dirty and queue.retry_s == RETRY_S:
+                    queue.whole_at = asked
+            self._start_due()
+            await asyncio.sleep(LOOK_S)
+
+    def left_in(self, slot: int) -> bool:
+        """Whether anything of the slot is in memory alone."""
+        return bool(self._slots[slot].dirty or self._slots[slot].writing)
+
+    def _active_queues(self) -> list[SlotQueue]:
+        return [self._slots[slot] for slot in self._active]
+
+    def _schedule(self, queue: SlotQueue, now: float) -> None:
         """Give the slot its turns for what waits there, unless they are set already."""
-        queue = self._slots[slot]
         if queue.dirty and not queue.whole_at:
             interval_s = self._settings.checkpoint_interval_s
-            phase_s = slot / SLOTS * interval_s
-            queue.whole_at = now + (phase_s - now) % interval_s
+            phase_s = queue.number / SLOTS * interval_s
+            queue.whole_at = self._on_grid(now + (phase_s - now) % interval_s)
         if queue.urgent and not queue.urgent_at:
-            queue.urgent_at = now + urgent_s
+            queue.urgent_at = self._on_grid(now)
+
+    def _on_grid(self, at: float) -> float:
+        """The next moment at which turns begin: all that are due by then share their statements."""
+        grid_s = self._settings.flush_after_s
+        return math.ceil(at / grid_s) * grid_s
 
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -187,27 +273,35 @@ class Checkpointer:
                 self._mark_unsaid()
             self._start_due()
 
-    def _mark_unsaid(self) -> None:
+    def _mark_unsaid(self, slots: Collection[int] = range(SLOTS)) -> None:
         """Mark whoever has something to write and was not marked: a device left, its gateway died."""
         for resident in self._residents:
             student = resident.session.student
-            if resident.session.dirty and student not in self._slots[resident.slot].dirty:
+            if resident.slot in slots and resident.session.dirty:
                 self.mark(student, resident.slot, urgent=False)
 
     def _start_due(self) -> None:
-        now = asyncio.get_running_loop().time()
-        for slot in list(self._active):
-            queue = self._slots[slot]
+        """Begin the turns that are due, as far as there are writers; what stays due comes next."""
+        now, turn = asyncio.get_running_loop().time(), Turn()
+        rows_max = self._settings.checkpoint_rows
+        for queue in self._active_queues():
+            if len(self._tasks) >= self._settings.connections or self._over:
+                return
             if not queue.dirty and not queue.in_flight:
-                self._slots[slot] = SlotQueue()
-                self._active.discard(slot)
-            elif queue.due(now) and not self._over:
-                queue.in_flight = True
-                task = asyncio.create_task(
-                    self._turn(slot, whole=bool(queue.whole_at) and queue.whole_at <= now)
-                )
-                self._tasks.add(task)
-                task.add_done_callback(self._ended)
+                self._slots[queue.number] = SlotQueue(queue.number)
+                self._active.discard(queue.number)
+            elif queue.due(now):
+                turn.add(queue, now, rows_max)
+                if len(turn.slots) >= rows_max:
+                    self._begin(turn)
+                    turn = Turn()
+        if turn.queues:
+            self._begin(turn)
+
+    def _begin(self, turn: Turn) -> None:
+        task = asyncio.create_task(self._take(turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -215,89 +309,97 @@ class Checkpointer:
         if error is not None:
             log.error("checkpoint_failed", exc_info=error)
 
-    async def _turn(self, slot: int, whole: bool) -> None:
-        """One slot's turn: its urgent students, or all of them when its regular turn has come."""
-        queue, loop = self._slots[slot], asyncio.get_running_loop()
-        chosen, urgent = [], set[str]()
+    async def _take(self, turn: Turn) -> None:
+        """The turn of some slots: one statement, but for what cannot be written."""
+        loop = asyncio.get_running_loop()
         try:
-            async with self._writers:
-                chosen = list(queue.dirty if whole else queue.urgent & queue.dirty.keys())
-                chosen = chosen[: self._settings.checkpoint_rows]
-                urgent = queue.urgent & set(chosen)
-                queue.urgent -= urgent
-                queue.urgent_at = 0.0
-                if len(chosen) == len(queue.dirty):
-                    queue.whole_at = 0.0
-                await self._commit_all(slot, chosen)
+            await self._commit_all(turn.slots)
+            for queue in turn.queues:
                 queue.retry_s = RETRY_S
         except Fenced as error:
             if not self._over:
                 self._over = True
                 self._fenced(error)
         except (StoreUnavailable, SetupError) as error:
-            log.warning("checkpoint_unknown", slot=slot, error=str(error))
-            queue.urgent |= urgent
-            queue.whole_at = queue.urgent_at = loop.time() + queue.retry_s
-            queue.retry_s = min(2 * queue.retry_s, RETRY_MOST_S)
+            log.warning("checkpoint_unknown", slots=len(turn.queues), error=str(error))
+            for queue in turn.queues:
+                queue.urgent |= turn.urgent & queue.dirty.keys()
+                queue.whole_at = queue.urgent_at = loop.time() + queue.retry_s
+                queue.retry_s = min(2 * queue.retry_s, RETRY_MOST_S)
         finally:
-            queue.in_flight = False
-            self._schedule(slot, loop.time(), 0.0)
+            for queue in turn.queues:
+                queue.in_flight = False
+                self._schedule(queue, loop.time())
 
-    async def _commit_all(self, slot: int, students: list[str]) -> None:
+    async def _commit_all(self, slots: Mapping[str, int]) -> None:
         """Write these students: together, and those who could not be written each alone."""
-        alone = [student for student in students if student in self._refused]
-        together = [student for student in students if student not in self._refused]
+        alone = [student for student in slots if student in self._refused]
+        together = [student for student in slots if student not in self._refused]
         if together:
-            await self._commit(slot, together)
+            await self._commit(together, slots)
         for student in alone:
-            await self._commit(slot, [student])
+            await self._commit([student], slots)
 
-    async def _commit(self, slot: int, students: list[str]) -> None:
+    async def _commit(self, students: list[str], slots: Mapping[str, int]) -> None:
         """One statement; halved until the one is found who cannot be written (F28).
 
         Postgres may refuse the rows, or a defect of ours meets them on the way there.
         """
-        snapshot = Snapshot(slot)
+        snapshot = Snapshot()
         try:
-            snapshot = self._snapshot(slot, students)
+            snapshot = self._snapshot(students, slots)
             if not snapshot.marks:
                 return
-            now, epoch = datetime.now(UTC), self._epochs.get(slot, 0)
-            rows = (snapshot.progress, snapshot.devices, snapshot.changes)
-            await self._write(Checkpoint(slot, epoch, now, *rows))
+            written = await self._write(self._checkpoint(snapshot))
         except (Fenced, StoreUnavailable, SetupError):
             self._restore(snapshot)
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             self._restore(snapshot)
             if len(students) == 1:
-                self._refuse(slot, students[0], error)
+                self._refuse(students[0], slots[students[0]], error)
                 return
         except BaseException:
             self._restore(snapshot)
             raise
         else:
-            self._announce(snapshot)
+            self._settle(snapshot, written)
             return
         half = len(students) // 2
-        await self._commit(slot, students[:half])
-        await self._commit(slot, students[half:])
+        await self._commit(students[:half], slots)
+        await self._commit(students[half:], slots)
 
-    def _refuse(self, slot: int, student: str, error: Exception) -> None:
+    def _checkpoint(self, snapshot: Snapshot) -> Checkpoint:
+        slots = {student: marks.slot for student, marks in snapshot.marks.items()}
+        epochs = {slot: self._epochs.get(slot, 0) for slot in sorted(set(slots.values()))}
+        rows = (snapshot.progress, snapshot.devices, snapshot.changes)
+        return Checkpoint(datetime.now(UTC), epochs, slots, *rows)
+
+    def _settle(self, snapshot: Snapshot, written: Written) -> None:
+        """Committed, but for slots that have another owner: raises `Fenced` if there are such."""
+        fenced = snapshot.part(written.fenced) if written.fenced else None
+        if fenced is not None:
+            self._restore(fenced)
+        self._announce(snapshot)
+        if fenced is not None:
+            slots = ", ".join(map(str, sorted(written.fenced)))
+            raise Fenced(f"slots {slots} are owned under a newer epoch; this shard exits")
+
+    def _refuse(self, student: str, slot: int, error: Exception) -> None:
         self._slots[slot].urgent.discard(student)
         if student not in self._refused:
             self._refused.add(student)
             log.error("checkpoint_quarantined", student=student, slot=slot, exc_info=error)
 
-    def _snapshot(self, slot: int, students: list[str]) -> Snapshot:
+    def _snapshot(self, students: list[str], slots: Mapping[str, int]) -> Snapshot:
         """The rows of the students as they stand now; from here on an edit makes them dirty again.
 
         If the rows of one of them cannot be built, nothing has changed.
         """
-        queue, snapshot = self._slots[slot], Snapshot(slot)
+        snapshot = Snapshot()
         for student in students:
             if student not in self._residents:
-                queue.dirty.pop(student, None)
+                self._slots[slots[student]].forget(student)
                 continue
             resident = self._residents[student]
             session = resident.session
@@ -309,9 +411,11 @@ class Checkpointer:
                 device_row(student, session.devices[device]) for device in session.dirty_devices
             ]
             snapshot.changes += [change_row(session, change) for change in session.head_changes]
-            snapshot.marks[student] = Marks(session.dirty_items, session.dirty_devices, session.head_changes)
-        for student in snapshot.marks:
-            resident = self._residents[student]
+            snapshot.marks[student] = Marks(
+                slots[student], session.dirty_items, session.dirty_devices, session.head_changes
+            )
+        for student, marks in snapshot.marks.items():
+            resident, queue = self._residents[student], self._slots[marks.slot]
             resident.session.dirty_items, resident.session.dirty_devices = set(), set()
             resident.session.head_changes = []
             resident.writing = True
@@ -321,8 +425,8 @@ class Checkpointer:
     def _restore(self, snapshot: Snapshot) -> None:
         """The outcome is unknown, or nothing was written: what was dirty is dirty again, as old as it was."""
         self.failures += 1
-        queue = self._slots[snapshot.slot]
         for student, marks in snapshot.marks.items():
+            queue = self._slots[marks.slot]
             queue.dirty[student] = queue.writing.pop(student)
             resident = self._residents[student]
             resident.writing = False
@@ -335,12 +439,11 @@ class Checkpointer:
         """Committed: tell who is durable up to where."""
         self.statements += 1
         self.rows += len(snapshot.progress)
-        queue = self._slots[snapshot.slot]
         watermarks: dict[str, dict[str, int]] = {student: {} for student in snapshot.marks}
         for row in snapshot.devices:
             watermarks[row.student][row.device] = row.durable_seq
         for student, of_devices in watermarks.items():
-            del queue.writing[student]
+            del self._slots[snapshot.marks[student].slot].writing[student]
             self._residents[student].writing = False
             self._refused.discard(student)
             self._committed(student, of_devices)

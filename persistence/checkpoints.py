@@ -1,6 +1,6 @@
-"""Checkpoints: the dirty progress of one slot written in one fenced statement, so a watermark never lies."""
+"""Checkpoints: the dirty progress of slots written in one fenced statement, so a watermark never lies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -10,7 +10,6 @@ import msgspec
 
 from persistence import queries
 from persistence.changes import HeadChange
-from persistence.errors import Fenced
 from persistence.postgres import Postgres
 
 SQL = queries.load("checkpoints")
@@ -76,38 +75,67 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What one slot has to write at one moment. Rows are unique by key; order does not matter."""
+    """What slots of one owner have to write at one moment. Rows are unique by key; order does not matter.
 
-    slot: int
-    epoch: int
+    `epochs` are those of the owner by slot, `slots` is the slot of every student named in a row.
+    """
+
     at: datetime
-    progress: Sequence[ProgressRow]
-    devices: Sequence[DeviceRow]
+    epochs: Mapping[int, int]
+    slots: Mapping[str, int]
+    progress: Sequence[ProgressRow] = ()
+    devices: Sequence[DeviceRow] = ()
     changes: Sequence[HeadChange] = ()
 
 
-async def write(postgres: Postgres, checkpoint: Checkpoint) -> int:
-    """Commit a checkpoint; gives the number of progress rows changed. Safe to send again.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a checkpoint came to: progress rows changed, and slots that had a newer epoch.
 
-    Raises `Fenced` if a newer epoch owns the slot (nothing is written), `StoreUnavailable` if the outcome
-    is unknown.
+    Of a fenced slot nothing is written; everything of the others is committed.
+    """
+
+    rows: int
+    fenced: frozenset[int] = frozenset()
+
+
+async def write(postgres: Postgres, checkpoint: Checkpoint) -> Written:
+    """Commit a checkpoint of any number of slots in one statement. Safe to send again.
+
+    Why one statement for many slots is as safe as one for each: the fence share-locks the lease of every slot
+    whose epoch is still the writer's, in the order of slots, and each row is written only if its own slot is
+    among them. A takeover (`leases.take`) updates the lease, so it waits until this commits, and its loads
+    see all of it; one that came first has changed the epoch, on which the lock looks again after it waited,
+    so the slot drops out of the fence and its rows with it. No row depends on another slot's, so it is right
+    that the others commit. Takeovers lock in the order of slots too: nobody waits in a circle.
+
+    Raises `StoreUnavailable` if the outcome is unknown, `StoreRefused` if Postgres does not take the rows.
     """
     row = await postgres.row(SQL["write"], *_arguments(checkpoint))
-    if row is None or row["fence"] != 1:
-        raise Fenced(
-            f"slot {checkpoint.slot} is owned under an epoch newer than {checkpoint.epoch}; this shard exits"
-        )
-    return int(row["written"])
+    assert row is not None  # a statement without FROM has one row
+    return Written(row["written"], frozenset(checkpoint.epochs).difference(row["standing"]))
+
+
+pack: Callable[[Json], bytes] = msgspec.msgpack.Encoder().encode
+unpack: Callable[[bytes], Json] = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+PROGRESS_COLUMNS = ("item", "course", "version", "rev", "epoch", "viewing", "position_ms", "device")
 
 
 def _arguments(checkpoint: Checkpoint) -> list[object]:
-    rows, devices = checkpoint.progress, checkpoint.devices
-    plain = ("student", "item", "course", "version", "rev", "epoch", "viewing", "position_ms", "device")
+    rows, devices, changes, slots = (
+        checkpoint.progress,
+        checkpoint.devices,
+        checkpoint.changes,
+        checkpoint.slots,
+    )
     return [
-        checkpoint.slot,
-        checkpoint.epoch,
         checkpoint.at,
-        *(list(map(attrgetter(name), rows)) for name in plain),
+        list(checkpoint.epochs),
+        list(checkpoint.epochs.values()),
+        [slots[row.student] for row in rows],
+        [row.student for row in rows],
+        *(list(map(attrgetter(name), rows)) for name in PROGRESS_COLUMNS),
         [_instant(row.action_ms) for row in rows],
         [row.rule for row in rows],
         [row.done for row in rows],
@@ -116,14 +144,16 @@ def _arguments(checkpoint: Checkpoint) -> list[object]:
         [row.furthest_ms for row in rows],
         [row.content_ms for row in rows],
         [_multirange(row.wall) for row in rows],
-        [_json(row.merge) for row in rows],
+        [pack(row.merge) for row in rows],
         [row.folded for row in rows],
+        [slots[row.student] for row in devices],
         [row.student for row in devices],
         [row.device for row in devices],
         [row.durable_seq for row in devices],
-        [_json(row.visit) for row in devices],
-        *([getattr(change, name) for change in checkpoint.changes] for name in CHANGE_COLUMNS),
-        [_json(change.why) for change in checkpoint.changes],
+        [pack(row.visit) for row in devices],
+        [slots[change.student] for change in changes],
+        *([getattr(change, name) for change in changes] for name in CHANGE_COLUMNS),
+        [_json(change.why) for change in changes],
     ]
 
 

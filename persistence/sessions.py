@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from persistence import queries
-from persistence.checkpoints import DeviceRow, ProgressRow
+from persistence.checkpoints import DeviceRow, ProgressRow, unpack
 from persistence.postgres import Postgres
 
 SQL = queries.load("sessions")
@@ -31,7 +31,7 @@ async def load(postgres: Postgres, students: Sequence[str]) -> dict[str, StoredS
         for row in await connection.fetch(SQL["progress"], wanted):
             found[row["student"]].progress.append(_progress_row(row))
         for row in await connection.fetch(SQL["devices"], wanted):
-            found[row["student"]].devices.append(DeviceRow(**dict(row)))
+            found[row["student"]].devices.append(_device_row(row))
         for row in await connection.fetch(SQL["enrolments"], wanted):
             found[row["student"]].courses.add(row["course"])
     return found
@@ -57,9 +57,22 @@ def _progress_row(row: asyncpg.Record) -> ProgressRow:
         furthest_ms=coverage[-1][1] if coverage else 0,
         content_ms=row["content_ms"],
         wall=_spans(row["wall"]),
-        merge=row["merge"],
+        merge=_state(row, "merge"),
         folded=row["folded"],
     )
+
+
+def _device_row(row: asyncpg.Record) -> DeviceRow:
+    return DeviceRow(row["student"], row["device"], row["durable_seq"], _state(row, "visit"))
+
+
+def _state(row: asyncpg.Record, former: str) -> dict[str, Any]:
+    """What has no typed column: packed, or JSONB in a row that was last written before migration 0007."""
+    packed = row["state"]
+    if packed is None:
+        found: dict[str, Any] = row[former]
+        return found
+    return unpack(packed)
 
 
 def _ms(moment: datetime) -> int:

@@ -7,8 +7,7 @@ is replaced only by one that holds more events, a watermark never goes back, a h
 import msgspec
 
 from persistence.changes import HeadChange
-from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow
-from persistence.errors import Fenced
+from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow, Written
 from persistence.sessions import StoredSession
 
 _encode = msgspec.json.Encoder().encode
@@ -40,11 +39,11 @@ class Store:
             courses=set(self._courses),
         )
 
-    async def write(self, checkpoint: Checkpoint) -> int:
-        """Commit a checkpoint as it arrives; gives the progress rows changed. Raises `Fenced`."""
+    async def write(self, checkpoint: Checkpoint) -> Written:
+        """Commit a checkpoint as it arrives."""
         arrived = _checkpoint.decode(_encode(checkpoint))
-        if arrived.epoch != self.epoch:
-            raise Fenced(f"epoch {arrived.epoch} is over, {self.epoch} owns the slot")
+        if set(arrived.epochs.values()) != {self.epoch}:
+            return Written(0, frozenset(arrived.epochs))
         written = 0
         for row in arrived.progress:
             old = self._progress.get(row.item)
@@ -58,4 +57,4 @@ class Store:
             known = self._devices.get(device.device)
             if known is None or device.durable_seq >= _device.decode(known).durable_seq:
                 self._devices[device.device] = _encode(device)
-        return written
+        return Written(written)

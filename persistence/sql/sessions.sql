@@ -1,12 +1,12 @@
 -- name: progress
 -- Everything the shard needs to go on with the students that are being activated.
 SELECT student, item, course, version, rev, epoch, pass, position_ms, device, action_at, rule, done,
-    completions, coverage, content_ms, wall, merge, folded
+    completions, coverage, content_ms, wall, state, merge, folded
 FROM progress WHERE student = ANY($1::text[]);
 
 -- name: devices
 -- The journals' watermarks and open visits of the students that are being activated.
-SELECT student, device, durable_seq, visit FROM device_watermark WHERE student = ANY($1::text[]);
+SELECT student, device, durable_seq, state, visit FROM device_watermark WHERE student = ANY($1::text[]);
 
 -- name: enrolments
 -- The courses of the students that are being activated.

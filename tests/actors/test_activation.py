@@ -192,7 +192,8 @@ async def test_r9_a_student_carried_by_another_owner_is_not_carried_back(world: 
     row = progress_row("fay", there.items["longer"], items_from([stored])["longer"])
     slot = slot_of("fay")
     epoch = (await leases.take(world.postgres, [slot], "another"))[slot]
-    await checkpoints.write(world.postgres, Checkpoint(slot, epoch, datetime.now(UTC), [row], []))
+    found = Checkpoint(datetime.now(UTC), {slot: epoch}, {"fay": slot}, [row])
+    await checkpoints.write(world.postgres, found)
     assert await world.ready(PullHeads(2, "fay", ["longer"]))
     head = head_of(world.residents["fay"].session, world.catalogue["longer"], world.now_ms)
     assert (head.version, head.position_ms) == ("v2", 40_000)
