@@ -18,8 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import plot, report, storm
+from bench import plot, report, storm, sweep
 from bench.plan import Mix
+from bench.scale import Wish
 from gateway import ray_environment
 from gateway.cli.steps import Steps
 from persistence.errors import PlayheadError, SetupError
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the fleet; exit status 1 if anything was wrong or lost."""
     options = parser().parse_args(arguments)
     try:
+        if options.sweep:
+            return sweep.run(options, lambda each: run(each, mix_of(each)))
         mix = mix_of(options)
         figures = asyncio.run(run(options, mix))
         tell(figures, options)
@@ -80,6 +83,7 @@ async def run(options: argparse.Namespace, mix: Mix) -> report.Figures:
             addresses=options.addresses,
             connect_rate=options.connect_rate,
             storm=storm.Plan.read(options.storm) if options.storm else None,
+            scale=Wish.read(options.scale) if options.scale else (),
             soak=bool(options.minutes),
         )
         async with system.running(folder, options.shards, options.gateways, steps.done) as server:
@@ -128,6 +132,17 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--seed", type=int, default=1, metavar="N", help="of all scripts (1)")
     load.add_argument(
         "--storm", metavar="KIND[@S]", help=f"at second S ({storm.AT_S:g}): {', '.join(storm.KINDS)}"
+    )
+    load.add_argument("--scale", metavar="S:N,...", help="at second S change to N shards: 10:4,20:1")
+    load.add_argument(
+        "--sweep", metavar="N,N,...", help="one run for each number of students: is CPU per update flat?"
+    )
+    load.add_argument(
+        "--sweep-by", choices=("total", "student", "both"), default="total",
+        help="at the same updates/s in all, the same rate of each student, or first one, then the other",
+    )  # fmt: skip
+    load.add_argument(
+        "--updates-per-s", type=float, default=5000, metavar="R", help="in all, for a sweep (5000)"
     )
     size = found.add_argument_group("processes")
     size.add_argument("--shards", type=int, default=2, metavar="N", help="shard processes (2)")

@@ -40,7 +40,7 @@ TOKEN_S = 4 * 3600
 LOOK_EVERY_S = 5.0
 HEARTBEAT_S = 20.0
 SETTLE_LOOK_S = 0.5
-TICK_S = 0.004
+TICK_S = 0.008
 """What is due is sent this often: half of it is lateness of our own, and it spares the processor."""
 
 READ_EVERY = 100

@@ -71,7 +71,7 @@ def _latency(panel: Any, seconds: Sequence[Mapping[str, float]]) -> None:
     panel.set_yscale("log")
     panel.set_ylabel("latency, ms (log)")
     panel.grid(True, which="both", alpha=0.25)
-    panel.legend(loc="upper left", fontsize=8, ncols=2)
+    _legend(panel)
 
 
 def _stack(panel: Any, rows: Sequence[Mapping[str, float]], label: str) -> None:
@@ -82,7 +82,14 @@ def _stack(panel: Any, rows: Sequence[Mapping[str, float]], label: str) -> None:
         panel.stackplot([row["s"] for row in rows], heights, labels=names, colors=colours, step="pre")
     panel.set_ylabel(label)
     panel.grid(True, alpha=0.25)
-    panel.legend(loc="upper left", fontsize=8, ncols=4)
+    _legend(panel)
+
+
+def _legend(panel: Any) -> None:
+    """Above the panel, where it hides nothing."""
+    panel.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=8, frameon=False, columnspacing=1.2
+    )
 
 
 def _height(row: Mapping[str, float], name: str) -> float:

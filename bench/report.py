@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.checker import Faults
 from bench.measures import Phase, Times, percentile
+from bench.scale import PAUSE_GOAL_S, Scaled
 from bench.slope import Slope
 from bench.storm import BACK_GOAL_S, Return, Storm
 
@@ -67,6 +68,7 @@ class Figures:
     slopes: Sequence[Slope] = ()
     storm: Storm | None = None
     back: Return | None = None
+    scaled: Sequence[Scaled] = ()
     postponed: int = 0
     reconnects: int = 0
 
@@ -155,6 +157,7 @@ def rows(figures: Figures) -> list[Row]:
         _lag("durable, pause or seek", times["durable_flushed"], DURABLE_FLUSHED_S),
         *_memory(figures),
         *_storm(figures),
+        *(row for change in figures.scaled for row in _scaled(change)),
         *_slopes(figures),
         _latency("the load's own lateness", times["late"], LATE_S),
         *_load(figures),
@@ -202,6 +205,16 @@ def _storm(figures: Figures) -> list[Row]:
         Row("  server CPU meanwhile", f"{per_return_us:.0f} µs per device, load and all"),
         Row("  memory of gateways and shards", f"at most {growth:+.0f} MiB"),
         Row("  ack of what was made off line", _ms(figures.times["ack_back"])),
+    ]
+
+
+def _scaled(change: Scaled) -> list[Row]:
+    what = f"{change.before} → {change.wish.shards} shards at second {change.wish.at_s:g}"
+    again = f", {change.again} tried again" if change.again else ""
+    missed = change.pauses.p99_s > PAUSE_GOAL_S or not change.moved
+    return [
+        Row(what, f"{change.moved} slots moved in {change.seconds:.1f} s{again}"),
+        Row("  pause of a slot", _ms(change.pauses), f"p99 ≤ {1000 * PAUSE_GOAL_S:g} ms", missed),
     ]
 
 

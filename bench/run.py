@@ -18,6 +18,7 @@ from bench.measures import Phase, Times, percentile
 from bench.meter import Meter
 from bench.overtime import OverTime, Sample, watched
 from bench.plan import Mix, script
+from bench.scale import Scaled, Wish, scale
 from bench.slope import MIB, slopes
 from bench.storm import Plan
 from gateway.cli.steps import Steps
@@ -43,6 +44,7 @@ class Options:
     addresses: int = 0
     connect_rate: float = 0.0
     storm: Plan | None = None
+    scale: tuple[Wish, ...] = ()
     soak: bool = False
 
 
@@ -69,6 +71,7 @@ class Run:
         self._connections, self._updates = mix.connections, mix.updates_in_all
         self._costs = _Costs()
         self._storm: storm.Storm | None = None
+        self._scaled: list[Scaled] = []
         self._events: list[tuple[float, str]] = []
         self._sums: dict[str, int] = {}
         self._reported = asyncio.Event()
@@ -130,7 +133,7 @@ class Run:
         async with self._step("drive"):
             transactions = await self._server.transactions()
             driving = asyncio.ensure_future(loaders.order("drive", start_s=start_s))
-            events = asyncio.create_task(self._storms(loaders, meter, over, transactions))
+            events = asyncio.gather(self._storms(loaders, meter, over, transactions), self._scale_as_wished())
             try:
                 await asyncio.sleep(start_s - time.monotonic())
                 begun, begun_s = meter.read(), time.monotonic()
@@ -187,6 +190,16 @@ class Run:
         for pid in gateways if plan.kind == "kill-all" else gateways[:1]:
             os.kill(pid, signal.SIGKILL)
 
+    async def _scale_as_wished(self) -> None:
+        before = self._server.settings.shards.count
+        for wish in self._options.scale:
+            await asyncio.sleep(max(self._start_s + wish.at_s - time.monotonic(), 0))
+            self._happened(f"{before} → {wish.shards} shards")
+            done = await scale(self._server.running.directory, wish, before)
+            self._scaled.append(done)
+            self._happened(f"{done.moved} slots moved")
+            before = wish.shards
+
     async def _keep_names(self, meter: Meter) -> None:
         """Actors that have started since belong to their groups too."""
         while True:
@@ -206,6 +219,11 @@ class Run:
         self, result: Result, over: OverTime, actors: dict[str, Any], load_memory: int
     ) -> report.Figures:
         settings, costs = self._server.settings, self._costs
+        if self._options.scale and self._storm is None:
+            for code, count in result.closes.items():
+                result.faults.add(
+                    "closed socket", "the fleet", f"{count} closes with {code} while slots moved"
+                )
         times = {name: Times.of(ordered) for name, ordered in result.times.items() if name != "back"}
         back = None
         if self._storm is not None:
@@ -241,6 +259,7 @@ class Run:
             slopes=slopes(over.memory, self._start_s, end_s) if self._options.soak else (),
             storm=self._storm,
             back=back,
+            scaled=self._scaled,
             faults=result.faults,
             actors=actors,
         )
