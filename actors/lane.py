@@ -9,6 +9,10 @@ import structlog
 from persistence.errors import PlayheadError
 
 T = TypeVar("T")
+
+LOOK_S = 0.005
+"""How often whoever waits for what is under way looks whether it is answered."""
+
 log = structlog.get_logger()
 
 
@@ -41,6 +45,7 @@ class Lane(Generic[T]):
         self._retry_s = retry_s
         self._on_trouble = on_trouble
         self._waiting: list[T] = []
+        self._in_flight: list[T] = []
         self._ready = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -78,6 +83,25 @@ class Lane(Generic[T]):
         """Wait until nothing waits and nothing is in flight; the caller bounds the wait."""
         await self._settled.wait()
 
+    async def passed(self) -> None:
+        """Wait until all that was put so far is answered, whatever comes after it; the caller bounds the
+        wait."""
+        until = self.sent_items + len(self._in_flight) + len(self._waiting)
+        while self.sent_items < until:  # noqa: ASYNC110 - others pass before and after what is waited for
+            await asyncio.sleep(LOOK_S)
+
+    def recall(self, belongs: Callable[[T], bool]) -> list[T]:
+        """What of these items has no answer, in order. Those that wait are not sent here any more; those in
+        flight may have arrived, so that whoever gets the copies decides by sequence numbers."""
+        return [*filter(belongs, self._in_flight), *self.withdraw(belongs)]
+
+    def withdraw(self, belongs: Callable[[T], bool]) -> list[T]:
+        """Take out what of these items waits, in order."""
+        withdrawn = [item for item in self._waiting if belongs(item)]
+        if withdrawn:
+            self._waiting = [item for item in self._waiting if not belongs(item)]
+        return withdrawn
+
     async def stop(self) -> None:
         """Stop sending; what still waits is dropped (the journals of the devices have it)."""
         if self._task is not None:
@@ -93,7 +117,9 @@ class Lane(Generic[T]):
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._ready.clear()
+            self._in_flight = batch
             await self._send_until_answered(batch)
+            self._in_flight = []
             self.sent_batches += 1
             self.sent_items += len(batch)
             if not self._ready.is_set():

@@ -44,3 +44,24 @@ class ShardMetrics:
         for size in self._sizes:
             self._batch.observe(size)
         self._sizes.clear()
+
+
+PAUSES_S = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0]
+
+
+class MoveMetrics:
+    """What the directory shows in Ray's metrics of slots that move."""
+
+    def __init__(self) -> None:
+        self._moves = Counter("playhead_slot_moves", "Slots moved from shard to shard")
+        self._pause = Histogram("playhead_slot_pause_seconds", "How long a moved slot was away", PAUSES_S)
+        self._in_flight = Gauge("playhead_slot_moves_in_flight", "Slots on their way")
+
+    def moved(self, pause_s: float) -> None:
+        """A slot has arrived."""
+        self._moves.inc()
+        self._pause.observe(pause_s)
+
+    def in_flight(self, slots: int) -> None:
+        """So many are on their way."""
+        self._in_flight.set(slots)

@@ -10,7 +10,9 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util import list_named_actors
 
+from actors.nodes import on
 from actors.settings import NAMESPACE
 
 END_S = 2.0
@@ -26,10 +28,10 @@ class ActorSpec:
     arguments: tuple[Any, ...]
 
 
-def create(spec: ActorSpec) -> Any:
-    """The actor of that name, created if there is none. It outlives whoever created it, a killed directory
-    too, until `end`. Ray restarts it for ever and repeats no call: a call that failed may have run, and
-    repeating is the business of sequence numbers."""
+def create(spec: ActorSpec, node: str = "") -> Any:
+    """The actor of that name, created if there is none, on this Ray node if that lives. It outlives whoever
+    created it, a killed directory too, until `end`. Ray restarts it for ever and repeats no call: a call that
+    failed may have run, and repeating is the business of sequence numbers."""
     return (
         ray.remote(spec.kind)
         .options(
@@ -42,9 +44,22 @@ def create(spec: ActorSpec) -> Any:
             max_task_retries=0,
             max_concurrency=64,
             max_pending_calls=1024,
+            scheduling_strategy=on(node) if node else None,
         )
         .remote(*spec.arguments)
     )
+
+
+async def names(prefix: str) -> list[str]:
+    """Names of all of our actors that begin so, in the order of their numbers."""
+    found = await asyncio.to_thread(list_named_actors)
+    ours = (name for name in found if name.startswith(prefix) and name[len(prefix) :].isdigit())
+    return sorted(ours, key=number)
+
+
+def number(name: str) -> int:
+    """The number at the end of an actor's name."""
+    return int(name.rpartition(":")[2])
 
 
 async def named_actor(name: str) -> Any:

@@ -9,7 +9,8 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from actors.batch import (
     Operation,
     Outcome,
     Outcomes,
+    PullHeads,
     Reattach,
     act_decoder,
     batch_decoder,
@@ -35,9 +37,11 @@ from actors.core.item import Item
 from actors.core.placement import slot_of
 from actors.dropped import Dropped
 from actors.garbage import Garbage
+from actors.handoff import Handoff, Released
 from actors.lane import Lane, LaneFull
 from actors.metrics import ShardMetrics
 from actors.named import named_actor
+from actors.nodes import footprint
 from actors.residents import Residents, Turn
 from actors.settings import ShardSettings
 from persistence import checkpoints, leases
@@ -53,6 +57,8 @@ EXIT_FENCED = 70
 UPKEEP_S = 1.0
 MONTHS_EVERY_S = 6 * 3600.0
 """How often the coming monthly partitions are made sure of; a shard may live for months."""
+
+MOVED = Acted(code="moved", message="another shard has this student")
 
 GATEWAY_GIVE_UP = 3
 """Calls to a gateway that may fail before the shard forgets its connections; they attach again."""
@@ -80,6 +86,8 @@ class Shard:
         self._residents = Residents(self._catalogue)
         self._actions = Actions(self._residents, self._catalogue)
         self._epochs: dict[int, int] = {}
+        self._served: set[int] = set()
+        self._handoff: Handoff | None = None
         self._map_version = 0
         self._lanes: dict[str, Lane[Outcome]] = {}
         self._gateways: dict[str, Any] = {}
@@ -88,7 +96,6 @@ class Shard:
         self._dropped: dict[str, Dropped] = {}
         self._starting = asyncio.Lock()
         self._activation: Activation | None = None
-        self._postgres: Postgres | None = None
         self._checkpointer: Checkpointer | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._metrics = ShardMetrics(name)
@@ -96,20 +103,37 @@ class Shard:
         self._batches = 0
 
     async def own(self, slots: list[int], map_version: int) -> dict[int, int]:
-        """Take these slots; gives their epochs. State of them is loaded only after this commits."""
-        await self._started()
+        """Take these slots, whoever had them; gives their epochs. State of them is loaded only after this
+        commits."""
+        handoff = await self._moves()
         self._map_version = map_version
-        missing = [slot for slot in slots if slot not in self._epochs]
-        if missing:
-            self._epochs.update(await leases.take(self._stores(), missing, self.name))
+        await handoff.take(slots)
         return {slot: self._epochs[slot] for slot in slots}
+
+    async def release(self, slots: list[int]) -> list[Released]:
+        """Give slots away, see `Handoff.release`."""
+        return await (await self._moves()).release(slots)
+
+    async def accept(self, offered: list[Released]) -> dict[int, int]:
+        """Take over slots that were released, see `Handoff.accept`."""
+        return await (await self._moves()).accept(offered)
+
+    async def loads(self) -> dict[int, int]:
+        """Sessions in memory by slot; slots without any are not among them."""
+        return Counter(resident.slot for resident in self._residents)
 
     async def apply(self, blob: bytes) -> bytes:
         """Carry out a `Batch`; gives the `Outcomes` for the gateway that called."""
         activation = await self._started()
         batch = batch_decoder.decode(blob)
         here, away = self._split(batch.operations)
+        freezes = self._handoff.freezes if self._handoff is not None else 0
         ready, late = await activation.prepare(here)
+        if self._handoff is not None and self._handoff.freezes != freezes:
+            # Slots were frozen meanwhile: from here to the end of `run` nothing else can happen.
+            ready, frozen = self._split(ready)
+            late, later = self._split(late)
+            away += frozen + later
         turn = self._residents.run(batch.gateway, batch.life, ready, now_ms())
         self._batches += 1
         self._updates += turn.entries
@@ -129,12 +153,14 @@ class Shard:
         """Carry out an `Act`; gives `Acted`, when it is applied and, within about 2 s, committed."""
         activation, actions = await self._started(), self._actions
         act = act_decoder.decode(blob)
-        if slot_of(act.student) not in self._epochs:
-            return encoder.encode(Acted(code="moved", message="another shard has this student"))
+        if slot_of(act.student) not in self._served:
+            return encoder.encode(MOVED)
         if actions.full:
             return encoder.encode(Acted(code="busy", message="too many actions are being carried out"))
         if not await actions.prepare(act, activation):
             return encoder.encode(Acted(code="late", message="the student was not loaded in time"))
+        if slot_of(act.student) not in self._served:
+            return encoder.encode(MOVED)
         turn, acted = actions.run(act, now_ms())
         self._updates += turn.entries
         for student in turn.dirty:
@@ -151,7 +177,8 @@ class Shard:
             "name": self.name,
             "life": self.life,
             "pid": os.getpid(),
-            "slots": len(self._epochs),
+            **footprint(),
+            "slots": len(self._served),
             "sessions": len(self._residents),
             "connections": self._residents.connections,
             "updates": self._updates,
@@ -167,18 +194,33 @@ class Shard:
         }
 
     async def meet(self, gateways: list[str]) -> None:
-        """Find these gateways before anything is delivered to them: Ray imports their class, which would
-        hold up the first pushes by about a second."""
+        """These are all socket gateways: find the new ones before anything is delivered to them (Ray imports
+        their class, which would hold up the first pushes by about a second), and let go of the others."""
         for gateway in gateways:
-            self._gateways[gateway] = await named_actor(gateway)
+            if gateway not in self._gateways:
+                self._gateways[gateway] = await named_actor(gateway)
+        for gateway in self._lanes.keys() - set(gateways):
+            self._forget(gateway)
+            self._gateways.pop(gateway, None)
+            await self._lanes.pop(gateway).stop()
 
     async def drain(self, timeout_s: float) -> bool:
         """Write everything that is only in memory; True if all of it is durable."""
         return await self._checkpointer.flush(timeout_s) if self._checkpointer else True
 
-    def _stores(self) -> Postgres:
-        assert self._postgres is not None
-        return self._postgres
+    async def _moves(self) -> Handoff:
+        await self._started()
+        assert self._handoff is not None
+        return self._handoff
+
+    async def _told(self) -> None:
+        """Wait until what was pushed so far has reached the gateways; the caller bounds the wait."""
+        await asyncio.gather(*(lane.passed() for lane in self._lanes.values()))
+
+    async def _bring(self, students: Sequence[str]) -> None:
+        """Load these before anybody asks for them, as far as it is quick."""
+        if students and self._activation is not None:
+            await self._activation.prepare([PullHeads(0, student, []) for student in students])
 
     async def _started(self) -> Activation:
         if self._activation is not None:
@@ -194,6 +236,7 @@ class Shard:
         try:
             slots = await leases.owned(postgres, self.name)
             self._epochs.update(await leases.take(postgres, slots, self.name) if slots else {})
+            self._served.update(self._epochs)
         except BaseException:
             await postgres.close()
             raise
@@ -208,7 +251,17 @@ class Shard:
         )
         self._checkpointer.start()
         self._upkeep = asyncio.create_task(self._upkeep_for_ever(postgres, self._checkpointer))
-        self._postgres = postgres
+        self._handoff = Handoff(
+            self.name,
+            postgres,
+            self._epochs,
+            self._served,
+            self._residents,
+            self._checkpointer,
+            self._told,
+            self._bring,
+            self._exit_fenced,
+        )
         self._activation = Activation(
             postgres,
             self._residents,
@@ -229,7 +282,7 @@ class Shard:
         here: list[Operation] = []
         away: list[Operation] = []
         for operation in operations:
-            (here if slot_of(operation.student) in self._epochs else away).append(operation)
+            (here if slot_of(operation.student) in self._served else away).append(operation)
         return here, away
 
     def _edited(self, items: set[str]) -> None:

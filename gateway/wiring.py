@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 from ray.exceptions import RayError, RayTaskError
 
-from actors.directory import Directory
-from actors.named import END_S, ActorSpec, create, end, named_actor
+from actors.autoscale import Autoscaling
+from actors.core.sizing import Band
+from actors.directory import Directory, Plan
+from actors.named import END_S, ActorSpec, create, end, named_actor, names
 from actors.settings import DIRECTORY, ShardSettings
 from actors.shard import Shard
 from gateway.http.actor import WebGateway
@@ -45,7 +47,7 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system, by its directory; `names` are those of all its actors, its own first."""
+    """A running system, by its directory; `names` are those of the actors it began with, its own first."""
 
     directory: Any
     names: tuple[str, ...]
@@ -70,6 +72,9 @@ class System:
             # First the directory: one that comes back would create the others again.
             await end(self.names[0])
             await end(*self.names[1:])
+            if self.names[0] == DIRECTORY:
+                # Those that `scale` made have ended with the directory, unless that died on the way.
+                await end(*await names("shard:"), *await names("gateway:socket:"))
 
 
 def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> ActorSpec:
@@ -80,34 +85,64 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
         checkpoint_interval_s=settings.shards.checkpoint_interval_s,
         flush_after_s=settings.shards.flush_after_s,
     )
-    shards = [
-        ActorSpec(f"shard:{n}", Shard, (f"shard:{n}", shard_settings, SET_UP_LOGS))
-        for n in range(settings.shards.count)
-    ]
-    gateways = [
-        ActorSpec(
-            f"gateway:socket:{n}",
-            SocketGateway,
-            (f"gateway:socket:{n}", socket_settings(settings, stores, jwks, n)),
-        )
-        for n in range(settings.sockets.count)
-    ]
-    gateways.append(
-        ActorSpec(
-            "gateway:web:0",
-            WebGateway,
-            ("gateway:web:0", web_settings(settings, stores, keys_folder)),
-        )
+    sockets = [socket_settings(settings, stores, jwks)]
+
+    def shard(number: int) -> ActorSpec:
+        name = f"shard:{number}"
+        return ActorSpec(name, Shard, (name, shard_settings, SET_UP_LOGS))
+
+    def gateway(number: int) -> ActorSpec:
+        name = f"gateway:socket:{number}"
+        return ActorSpec(name, SocketGateway, (name, *sockets))
+
+    web = ActorSpec(
+        "gateway:web:0",
+        WebGateway,
+        ("gateway:web:0", web_settings(settings, stores, keys_folder)),
     )
-    return ActorSpec(DIRECTORY, Directory, (shards, gateways, SET_UP_LOGS))
+    plan = Plan(
+        shard=shard,
+        gateway=gateway,
+        others=(web,),
+        shards=settings.shards.count,
+        gateways=settings.sockets.count,
+        postgres_dsn=stores.postgres_dsn,
+        connections_a_shard=settings.shards.connections,
+        connections_beside=settings.postgres.web_connections + POSTGRES_RESERVE,
+    )
+    return ActorSpec(DIRECTORY, Directory, (plan, SET_UP_LOGS))
+
+
+def autoscaling(settings: Settings) -> Autoscaling | None:
+    """How the directory sizes the shards by itself; None if it does not. Raises `SetupError`."""
+    scaling = settings.scaling
+    if not scaling.automatic:
+        return None
+    try:
+        band = Band(
+            count_min=scaling.shards_min,
+            count_max=scaling.shards_max,
+            sessions_low=scaling.sessions_low,
+            sessions_high=scaling.sessions_high,
+            cpu_low=scaling.cpu_low,
+            cpu_high=scaling.cpu_high,
+            up_after_s=scaling.up_after_s,
+            down_after_s=scaling.down_after_s,
+            rest_s=scaling.rest_s,
+        )
+    except ValueError as error:
+        raise SetupError(f"the settings of [scaling] cannot be: {error}; see config/default.toml") from None
+    return Autoscaling(band=band, cores_per_actor=scaling.cores_per_actor)
 
 
 def check_budget(settings: Settings, connections_max: int) -> None:
     """Raise `SetupError` if shards and gateways may want more connections than Postgres has."""
-    wanted = settings.shards.count * settings.shards.connections + settings.postgres.web_connections
+    scaling = settings.scaling
+    shards = max(settings.shards.count, scaling.shards_max if scaling.automatic else 0)
+    wanted = shards * settings.shards.connections + settings.postgres.web_connections
     if wanted + POSTGRES_RESERVE > connections_max:
         raise SetupError(
-            f"{settings.shards.count} shards and the web gateway want {wanted} connections, and "
+            f"{shards} shards and the web gateway want {wanted} connections, and "
             f"{POSTGRES_RESERVE} stay in reserve, but Postgres allows {connections_max}; lower "
             "shards.connections or raise max_connections"
         )
@@ -118,18 +153,18 @@ async def start(directory: ActorSpec) -> System:
 
     Raises `SetupError`; what was created for it has ended by then.
     """
-    shards, gateways, *_ = directory.arguments
-    names = (directory.name, *(spec.name for spec in (*shards, *gateways)))
+    plan: Plan = directory.arguments[0]
+    began_with = (directory.name, *(spec.name for spec in plan.specs()))
     joined = await _is_there(directory.name)
-    system = System(create(directory), names)
+    system = System(create(directory), began_with)
     try:
         async with asyncio.timeout(START_S):
             await system.directory.start.remote()
     except (RayError, TimeoutError) as error:
         if not joined:
             # They would meet the next start with the settings that have just failed.
-            await end(names[0])
-            await end(*names[1:])
+            await end(began_with[0])
+            await end(*began_with[1:])
         raise SetupError(_why_not_started(error)) from None
     return system
 
@@ -157,14 +192,15 @@ def _why_not_started(error: BaseException) -> str:
     return str(error)
 
 
-def socket_settings(settings: Settings, stores: Stores, jwks: Jwks, number: int) -> SocketSettings:
-    """Settings of one socket gateway; several share the port."""
+def socket_settings(settings: Settings, stores: Stores, jwks: Jwks) -> SocketSettings:
+    """Settings of the socket gateways. They share the port, from the first one on: `playhead scale` adds
+    others while it listens."""
     own = {f"http://{host}:{settings.web.port}" for host in (settings.web.host, "127.0.0.1", "localhost")}
     return SocketSettings(
         jwks=jwks,
         host=settings.sockets.host,
         port=settings.sockets.port,
-        reuse_port=settings.sockets.count > 1,
+        reuse_port=True,
         allowed_origins=tuple(sorted(own | set(settings.sockets.allowed_origins))),
         redis_url=stores.redis_url,
         tls_certificate=settings.sockets.tls_certificate or None,

@@ -99,10 +99,16 @@ class SocketGateway:
         if self._router is not None:
             self._router.deliver(blob)
 
-    async def slots(self, version: int, owners: list[str]) -> None:
-        """A new map of the 256 slots; an older one than known changes nothing."""
-        if self._router is not None:
-            self._router.set_map(version, owners)
+    async def slots(
+        self, version: int, owners: list[str], moved: list[int], given_back: list[int], timeout_s: float
+    ) -> bool:
+        """A new map of the 256 slots; an older one than known changes nothing. Whether the connections of
+        these slots are attached where the map says, in this time."""
+        if self._router is None:
+            return True
+        self._router.set_map(version, owners)
+        self._router.attach_slots(set(given_back))
+        return await self._router.arrived({*moved, *given_back}, timeout_s)
 
     async def stats(self) -> dict[str, Any]:
         """Figures for the directory and for people."""

@@ -1,6 +1,7 @@
 """Between connections and shards: who is attached where, one lane per shard, and what the answers mean."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -47,6 +48,9 @@ ATTACH_AGAIN_S = 5.0
 EARLY_MAX = 256
 """Pushes kept per shard whose incarnation no reply has named yet."""
 
+ARRIVED_LOOK_S = 0.01
+"""How often whoever moves slots looks whether their connections have arrived."""
+
 REFETCH_S = (0.05, 2.0)
 """Pauses between fetches of a slot map that shards say is old: the directory may lag or be down."""
 
@@ -65,8 +69,8 @@ class Peer(Protocol):
     def push(self, frame: bytes, key: str | None = None) -> None:
         """Send a whole frame, or keep it while the peer is slow."""
 
-    def attached(self, answer: Attached, first: bool, epoch_changed: bool) -> None:
-        """The shard knows the connection (again)."""
+    def attached(self, answer: Attached, first: bool, epoch_changed: bool, quiet: bool) -> None:
+        """The shard knows the connection (again). `quiet`: its slot has moved, and nothing was lost."""
 
     def close(self, code: CloseCode, retry_after_ms: int | None = None) -> None:
         """Close with a reason."""
@@ -75,7 +79,7 @@ class Peer(Protocol):
 class Link:
     """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
 
-    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "epoch", "peer", "slot")
+    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "epoch", "peer", "slot", "sound")
 
     def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
         self.peer = peer
@@ -86,6 +90,8 @@ class Link:
         """When an `Attach` was queued that has no answer yet (loop time)."""
         self.answered_by_batch = 0
         """How many batches its lane has had answered when that `Attach` was among them."""
+        self.sound = True
+        """Whether everything it has said was answered, or is on its way: else its device has to resend."""
 
     @property
     def welcomed(self) -> bool:
@@ -137,6 +143,7 @@ class ShardRouter:
         self._lost: list[Detach] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._misrouted: set[int] = set()
+        self._held: dict[int, list[Outgoing]] = {}
         self._misrouting = asyncio.Event()
 
     async def start(self) -> None:
@@ -217,6 +224,9 @@ class ShardRouter:
         link.answered_by_batch = lane.sent_batches + 2 + len(lane) // self._batch_max
 
     def _put(self, link: Link, operation: Outgoing) -> None:
+        if self._held and link.slot in self._held:
+            self._hold(link.slot, [operation])
+            return
         lane = self._slot_lanes[link.slot]
         if not len(lane):
             self._since_s[self._owners[link.slot]] = self._loop.time()
@@ -237,6 +247,8 @@ class ShardRouter:
         if outcomes.life != self._lives.get(shard):
             self._begin_life(shard, outcomes.life)
         self._perform(outcomes)
+        if self._misrouted:
+            self._keep(shard, operations)
 
     def _encode(self, operations: list[Outgoing]) -> bytes:
         """The batch as bytes. An operation that cannot be written is no lost call: sent again it would hold
@@ -291,28 +303,27 @@ class ShardRouter:
     def _perform(self, outcomes: Outcomes) -> None:
         for outcome in outcomes.outcomes:
             try:
-                self._perform_one(outcome)
+                self._perform_one(outcome, outcomes.shard)
             except Exception:
                 # One connection's trouble must not make the lane repeat the batch of all the others.
                 log.exception("outcome_failed", shard=outcomes.shard, outcome=type(outcome).__name__)
 
-    def _perform_one(self, outcome: Outcome) -> None:
+    def _perform_one(self, outcome: Outcome, shard: str) -> None:
         if isinstance(outcome, Deliver):
             self._hand_out(outcome)
         elif isinstance(outcome, AllApplied):
-            self._acknowledge(outcome.seqs, Codec.applied, "applied")
+            self._acknowledge(outcome.seqs, Codec.applied, "applied", shard)
         elif isinstance(outcome, AllDurable):
-            self._acknowledge(outcome.seqs, Codec.durable, "durable")
+            self._acknowledge(outcome.seqs, Codec.durable, "durable", shard)
         elif isinstance(outcome, Attached):
             self._attached(outcome)
         elif isinstance(outcome, Reattach):
             for link in self._known(outcome.conns):
-                self.attach_again(link)
+                if self._owners[link.slot] == shard:
+                    link.sound = False
+                    self.attach_again(link)
         elif isinstance(outcome, Moved):
-            for link in self._known(outcome.conns):
-                link.asked_at_s = None
-                self._misrouted.add(link.attach.conn)
-            self._misrouting.set()
+            self._misrouted.update(outcome.conns)
         elif isinstance(outcome, Close):
             for link in self._known(outcome.conns):
                 link.peer.close(BY_CODE[outcome.code])
@@ -320,11 +331,14 @@ class ShardRouter:
     def _known(self, conns: list[int]) -> list[Link]:
         return [link for conn in conns if (link := self._links.get(conn)) is not None]
 
-    def _acknowledge(self, seqs: dict[int, int], write: Callable[[Codec, int], bytes], key: str) -> None:
-        links = self._links
+    def _acknowledge(
+        self, seqs: dict[int, int], write: Callable[[Codec, int], bytes], key: str, shard: str
+    ) -> None:
+        links, owners = self._links, self._owners
         for conn, seq in seqs.items():
             link = links.get(conn)
-            if link is not None:
+            # The late word of a former owner would go back behind that of the new one, which knows as much.
+            if link is not None and owners[link.slot] == shard:
                 peer = link.peer
                 peer.push(write(peer.codec, seq), key)
 
@@ -345,9 +359,11 @@ class ShardRouter:
         if link is None or answer.epoch < link.epoch:
             return
         first, changed = not link.welcomed, answer.epoch != link.epoch
+        quiet = changed and link.sound and not first and answer.continues == link.epoch
         link.epoch = answer.epoch
         link.asked_at_s = None
-        link.peer.attached(answer, first, changed)
+        link.sound = True
+        link.peer.attached(answer, first, changed, quiet)
 
     # Where shards are.
 
@@ -358,12 +374,88 @@ class ShardRouter:
         before, self._version, self._owners = self._owners, version, list(owners)
         for shard in set(owners) - self._lanes.keys():
             self._lanes[shard] = self._new_lane(shard)
-        for shard in self._lanes.keys() - set(owners):
-            # What waits for a shard that owns nothing is lost: its connections attach elsewhere and resend.
-            self._tasks.append(asyncio.create_task(self._lanes.pop(shard).stop()))
         self._slot_lanes = [self._lanes[shard] for shard in owners]
         if before:
-            self._attach_all(link for link in self._links.values() if before[link.slot] != owners[link.slot])
+            self._follow({slot for slot in range(SLOTS) if before[slot] != owners[slot]}, before)
+        for shard in self._lanes.keys() - set(owners):
+            self._retire(shard)
+
+    def _follow(self, slots: set[int], before: list[str]) -> None:
+        """The connections of these slots attach at their new shard, and what has no answer goes there, in
+        order and behind that. What the former owner may have carried out the new one knows by its number."""
+        unanswered: list[Outgoing] = []
+        for shard in {before[slot] for slot in slots}:
+            unanswered += self._lanes[shard].recall(lambda said: slot_of(said.student) in slots)
+        for slot in slots:
+            unanswered += self._held.pop(slot, ())
+        self._attach_all(link for link in self._links.values() if link.slot in slots)
+        for operation in unanswered:
+            link = self._links.get(operation.conn)
+            if link is not None and not isinstance(operation, Attach):
+                self._say_again(link, operation)
+
+    def _say_again(self, link: Link, operation: Outgoing) -> None:
+        try:
+            self._put(link, operation)
+        except LaneFull:
+            link.peer.close(OVERLOAD, retry_after_ms=5000)
+
+    def _keep(self, shard: str, operations: list[Outgoing]) -> None:
+        """Keep, in order, what the shard did not take because it has not got the slot (any more), and what
+        waits behind it; if the map says so by now, that has been sent on already."""
+        conns, self._misrouted = self._misrouted, set()
+        refused = [said for said in operations if said.conn in conns]
+        slots = {slot for said in refused if self._owners[slot := slot_of(said.student)] == shard}
+        if not slots:
+            return
+        for said in [*refused, *self._lanes[shard].withdraw(lambda said: slot_of(said.student) in slots)]:
+            if (slot := slot_of(said.student)) in slots:
+                try:
+                    self._hold(slot, [said])
+                except LaneFull:
+                    if (link := self._links.get(said.conn)) is not None:
+                        link.peer.close(OVERLOAD, retry_after_ms=5000)
+        self._misrouting.set()
+
+    def _hold(self, slot: int, operations: list[Outgoing]) -> None:
+        held = self._held.setdefault(slot, [])
+        if len(held) >= self._capacity // 16:
+            raise LaneFull(f"{len(held)} operations wait for the owner of slot {slot}; try later")
+        held += operations
+
+    def _retire(self, shard: str) -> None:
+        """The shard owns nothing any more: its last batch may still be answered, then its lane ends."""
+        lane = self._lanes.pop(shard)
+
+        async def end() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._call_s):
+                    await lane.passed()
+            await lane.stop()
+            if shard not in self._lanes and (life := self._lives.pop(shard, None)) is not None:
+                self._retired.setdefault(shard, set()).add(life)
+
+        ending = asyncio.create_task(end())
+        self._tasks.append(ending)
+        ending.add_done_callback(self._tasks.remove)
+
+    def attach_slots(self, slots: set[int]) -> None:
+        """Attach the connections of these slots once more: their shard gave them away and has them again."""
+        self._attach_all(link for link in self._links.values() if link.slot in slots)
+
+    async def arrived(self, slots: set[int], timeout_s: float) -> bool:
+        """Wait until all connections of these slots are attached where the map says; False if it takes
+        longer."""
+        until_s = self._loop.time() + timeout_s
+        waited = [link for link in self._links.values() if link.slot in slots]
+        while waited := [link for link in waited if self._asks(link)]:
+            if self._loop.time() >= until_s:
+                return False
+            await asyncio.sleep(ARRIVED_LOOK_S)
+        return True
+
+    def _asks(self, link: Link) -> bool:
+        return link.asked_at_s is not None and link.attach.conn in self._links
 
     def _new_lane(self, shard: str) -> Lane[Outgoing]:
         async def send(operations: list[Outgoing]) -> None:
@@ -393,19 +485,22 @@ class ShardRouter:
         return True
 
     async def _mend_map(self) -> None:
-        """After `moved`: fetch the map and attach again what was sent to the wrong shard."""
+        """After `moved`: fetch the map, and offer what was kept to the same shard again if that has not
+        changed: it may have been frozen for a moment only, or the directory is behind; do not spin."""
         pause_s, longest_s = REFETCH_S
         while True:
             await self._misrouting.wait()
             self._misrouting.clear()
-            misrouted, self._misrouted = self._misrouted, set()
             before = self._version
             await self._refetch()
-            for link in self._known(list(misrouted)):
-                self.attach_again(link)
-            # The same map again, and still misrouted: the directory is behind, do not spin.
             pause_s = REFETCH_S[0] if self._version > before else min(pause_s * 2, longest_s)
             await asyncio.sleep(pause_s)
+            held, self._held = self._held, {}
+            for operation in (said for kept in held.values() for said in kept):
+                if (link := self._links.get(operation.conn)) is not None:
+                    self._say_again(link, operation)
+                elif isinstance(operation, Detach):
+                    self._detach_later(operation)
 
     async def _keep_alive(self) -> None:
         """An empty batch to each lane that was quiet, so that idle connections learn of a restarted shard."""

@@ -226,10 +226,15 @@ class Connection(SocketStream):
         )
         host.wheel.hang(self, self._next_look_s(live, now_s))
 
-    def attached(self, answer: Attached, first: bool, epoch_changed: bool) -> None:
-        """The shard knows the connection: `welcome` once, `resync` whenever it had to be told again (P27)."""
+    def attached(self, answer: Attached, first: bool, epoch_changed: bool, quiet: bool) -> None:
+        """The shard knows the connection: `welcome` once, `resync` whenever it had to be told again (P27),
+        unless nothing was lost: then only what the former shard may have said too late (P29)."""
         state = self.state
         if not isinstance(state, Live):
+            return
+        if quiet:
+            self.say(messages.Applied(answer.applied_seq))
+            self.say(messages.Durable(answer.durable_seq))
             return
         if not first:
             why = "epoch" if epoch_changed else "lost"

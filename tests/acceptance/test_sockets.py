@@ -130,7 +130,7 @@ async def test_w21_the_same_device_id_of_two_students_is_two_devices(system: Sys
 @pytest_asyncio.fixture(loop_scope="session")
 async def second_port(system: System) -> AsyncIterator[int]:
     """Another socket gateway of the same system, on a port of its own."""
-    settings = wiring.socket_settings(system.settings, system.stores, system.keys.jwks, 0)
+    settings = wiring.socket_settings(system.settings, system.stores, system.keys.jwks)
     name = f"gateway:socket:{uuid.uuid4().hex[:6]}"
     actor = create(ActorSpec(name, SocketGateway, (name, replace(settings, port=0, reuse_port=False))))
     async with asyncio.timeout(60):

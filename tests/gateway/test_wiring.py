@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from actors.directory import Directory
+from actors.directory import Directory, Plan
 from actors.named import ActorSpec, create, named_actor
 from actors.settings import ShardSettings
 from actors.shard import Shard
@@ -13,8 +13,14 @@ from gateway import wiring
 from gateway.cluster import Cluster
 from persistence.errors import SetupError
 
-SHARD = ActorSpec("shard:never", Shard, ("shard:never", ShardSettings(postgres_dsn="postgresql://nobody")))
-"""A shard that is in the plan and is never created."""
+
+def never(number: int) -> ActorSpec:
+    """A shard that is in the plan and is never created."""
+    name = f"shard:never:{number}"
+    return ActorSpec(name, Shard, (name, ShardSettings(postgres_dsn="postgresql://nobody")))
+
+
+PLAN = Plan(shard=never, gateway=never, others=(), shards=1, gateways=0, postgres_dsn="postgresql://nobody")
 
 
 class Late(Directory):
@@ -52,7 +58,7 @@ async def test_what_does_not_start_says_why_and_leaves_nobody(
 ) -> None:
     name = f"directory:{kind.__name__}"
     with pytest.raises(SetupError) as refusal:
-        await wiring.start(ActorSpec(name, kind, ([SHARD], [])))
+        await wiring.start(ActorSpec(name, kind, (PLAN,)))
     assert str(refusal.value).startswith(says)
     assert "\n" not in str(refusal.value)
     with pytest.raises(ValueError, match=name):
@@ -60,8 +66,8 @@ async def test_what_does_not_start_says_why_and_leaves_nobody(
 
 
 async def test_drain_of_a_directory_that_is_half_started_or_not_there_is_false(ray_cluster: Cluster) -> None:
-    spec = ActorSpec("directory:half", Directory, ([SHARD], []))
-    system = wiring.System(create(spec), (spec.name, SHARD.name))
+    spec = ActorSpec("directory:half", Directory, (PLAN,))
+    system = wiring.System(create(spec), (spec.name, never(0).name))
     assert await system.drain() is False
     with pytest.raises(ValueError, match=spec.name):
         await named_actor(spec.name)

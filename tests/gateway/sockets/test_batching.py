@@ -96,6 +96,7 @@ async def test_a_moved_slot_is_followed_without_a_close(start: Start) -> None:
     raw.say(events(played(2)))
     resync = await raw.message("resync")
     assert (resync["from_seq"], resync["epoch"], resync["reason"]) == (1, 9, "epoch")
+    assert (await raw.message("applied"))["seq"] == 0, "what was kept is ahead of what was lost"
     raw.say(events(played(1), played(2)))
     assert (await raw.message("applied"))["seq"] == 2
     assert gateway.metrics.closes.total() == 0
