@@ -30,21 +30,22 @@ def session_from(student: str, stored: StoredSession, slot_epoch: int) -> Sessio
 
 def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
     """The row of one item, as it stands now."""
-    head, coverage = progress.head, progress.coverage
+    head, epoch = progress.head, progress.epochs.current
+    coverage = epoch.coverage
     return ProgressRow(
         student=student,
         item=progress.item,
         course=item.course,
         version=progress.version,
         rev=progress.rev,
-        epoch=progress.epoch,
+        epoch=epoch.number,
         viewing=progress.viewing,
-        position_ms=progress.position_ms,
+        position_ms=head.position_ms if head else 0,
         device=head.device if head else "",
         action_ms=head.action_ms if head else 0,
         rule=progress.rule,
         done=progress.done,
-        completions_ms=progress.completions,
+        completions_ms=epoch.completions_ms,
         coverage=list(coverage),
         furthest_ms=coverage.end(),
         content_ms=progress.content_ms,

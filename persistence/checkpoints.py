@@ -35,8 +35,7 @@ Spans = Sequence[tuple[int, int]]
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressRow:
+class ProgressRow(msgspec.Struct, frozen=True, gc=False):
     """One row of `progress`. Spans are half-open, coverage in content ms, wall in ms since 1970 UTC.
 
     `folded` counts the events it holds: a row is only ever replaced by one that holds more.
@@ -63,8 +62,7 @@ class ProgressRow:
     folded: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRow:
+class DeviceRow(msgspec.Struct, frozen=True, gc=False):
     """One row of `device_watermark`: all entries up to `durable_seq` are folded into the progress rows."""
 
     student: str
@@ -119,7 +117,24 @@ async def write(postgres: Postgres, checkpoint: Checkpoint) -> Written:
 pack: Callable[[Json], bytes] = msgspec.msgpack.Encoder().encode
 unpack: Callable[[bytes], Json] = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
-PROGRESS_COLUMNS = ("item", "course", "version", "rev", "epoch", "viewing", "position_ms", "device")
+PLAIN_COLUMNS = (
+    "student",
+    "item",
+    "course",
+    "version",
+    "rev",
+    "epoch",
+    "viewing",
+    "position_ms",
+    "device",
+    "action_ms",
+    "rule",
+    "done",
+    "furthest_ms",
+    "content_ms",
+    "folded",
+)
+"""Fields of a progress row that go as they are, in the order of the statement's arguments."""
 
 
 def _arguments(checkpoint: Checkpoint) -> list[object]:
@@ -134,18 +149,11 @@ def _arguments(checkpoint: Checkpoint) -> list[object]:
         list(checkpoint.epochs),
         list(checkpoint.epochs.values()),
         [slots[row.student] for row in rows],
-        [row.student for row in rows],
-        *(list(map(attrgetter(name), rows)) for name in PROGRESS_COLUMNS),
-        [_instant(row.action_ms) for row in rows],
-        [row.rule for row in rows],
-        [row.done for row in rows],
-        [_instants(row.completions_ms) for row in rows],
+        *(list(map(attrgetter(name), rows)) for name in PLAIN_COLUMNS),
+        [_instants(row.completions_ms) if row.completions_ms else "{}" for row in rows],
         [_multirange(row.coverage) for row in rows],
-        [row.furthest_ms for row in rows],
-        [row.content_ms for row in rows],
         [_multirange(row.wall) for row in rows],
         [pack(row.merge) for row in rows],
-        [row.folded for row in rows],
         [slots[row.student] for row in devices],
         [row.student for row in devices],
         [row.device for row in devices],

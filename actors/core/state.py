@@ -53,7 +53,7 @@ def merge_state(progress: Progress) -> Json:
     """What the rules need of an item besides its typed columns."""
     return {
         "shape": earlier.SHAPE,
-        "runs": [[*_run_values(run), list(run.log)] for run in progress.runs.values()],
+        "runs": [(*_run_values(run), run.log.copy()) for run in progress.runs.values()],
         "head": progress.head_key,
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],

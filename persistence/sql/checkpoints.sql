@@ -1,7 +1,7 @@
 -- name: write
 -- Checkpoints of slots: fences, progress, watermarks, history and head changes; of a fenced slot nothing (design 5).
 WITH fence AS MATERIALIZED (
-    SELECT slot, epoch FROM slot_lease JOIN unnest($2::smallint[], $3::bigint[]) AS claim (slot, epoch)
+    SELECT slot FROM slot_lease JOIN unnest($2::smallint[], $3::bigint[]) AS claim (slot, epoch)
         USING (slot, epoch)
     ORDER BY slot FOR SHARE OF slot_lease
 ), written AS (
@@ -9,14 +9,14 @@ WITH fence AS MATERIALIZED (
         student, item, course, version, rev, epoch, pass, position_ms, device, action_at, rule, done,
         completions, coverage, furthest_ms, content_ms, wall, state, folded, updated_at)
     SELECT new.student, new.item, new.course, new.version, new.rev, new.epoch, new.pass, new.position_ms,
-        new.device, new.action_at, new.rule, new.done, new.completions::timestamptz[],
+        new.device, to_timestamp(new.action_ms / 1000::float8), new.rule, new.done, new.completions::timestamptz[],
         new.coverage::int4multirange, new.furthest_ms, new.content_ms, new.wall::int8multirange,
         new.state, new.folded, $1
     FROM unnest($4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::int[],
-        $11::int[], $12::int[], $13::text[], $14::timestamptz[], $15::text[], $16::bool[], $17::text[],
-        $18::text[], $19::int[], $20::bigint[], $21::text[], $22::bytea[], $23::bigint[])
-        AS new (slot, student, item, course, version, rev, epoch, pass, position_ms, device, action_at, rule,
-            done, completions, coverage, furthest_ms, content_ms, wall, state, folded)
+        $11::int[], $12::int[], $13::text[], $14::bigint[], $15::text[], $16::bool[], $17::int[],
+        $18::bigint[], $19::bigint[], $20::text[], $21::text[], $22::text[], $23::bytea[])
+        AS new (slot, student, item, course, version, rev, epoch, pass, position_ms, device, action_ms, rule,
+            done, furthest_ms, content_ms, folded, completions, coverage, wall, state)
     WHERE new.slot IN (SELECT slot FROM fence)
     ORDER BY new.student, new.item
     ON CONFLICT (student, item) DO UPDATE SET
@@ -29,10 +29,8 @@ WITH fence AS MATERIALIZED (
     WHERE EXCLUDED.folded > old.folded
     RETURNING student, item, rev, position_ms, content_ms, device
 ), history AS (
-    INSERT INTO checkpoint_history (at, slot, slot_epoch, student, item, rev, position_ms, content_ms, device)
-    SELECT $1, fence.slot, fence.epoch, student, item, rev, position_ms, content_ms, device
-    FROM written JOIN unnest($4::smallint[], $5::text[], $6::text[]) AS new (slot, student, item)
-        USING (student, item) JOIN fence USING (slot)
+    INSERT INTO checkpoint_history (at, student, item, rev, position_ms, content_ms, device)
+    SELECT $1, student, item, rev, position_ms, content_ms, device FROM written
 ), changed AS (
     INSERT INTO head_change (at, student, item, rev, what, rule, device, position_ms, former_ms, done, epoch,
         pass, version, why)
