@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, run_one: RunOne) -> int:
 
 def rows(done: Sequence[tuple[Size, Figures]]) -> list[tuple[str, ...]]:
     """One row per run; beside CPU per update how far it is from the middle one of its kind."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for size, figures in done:
         same = sorted(_cpu_us(other) for kind, other in done if kind.same_total == size.same_total)
         off = _cpu_us(figures) / same[len(same) // 2] - 1
