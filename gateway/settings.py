@@ -59,6 +59,7 @@ class ShardsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int
     checkpoint_interval_s: float
     flush_after_s: float
+    idle_eviction_s: float
 
 
 class ScalingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -84,6 +84,7 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
         connections=settings.shards.connections,
         checkpoint_interval_s=settings.shards.checkpoint_interval_s,
         flush_after_s=settings.shards.flush_after_s,
+        idle_eviction_s=settings.shards.idle_eviction_s,
     )
     sockets = [socket_settings(settings, stores, jwks)]
 
