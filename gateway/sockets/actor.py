@@ -73,6 +73,7 @@ class SocketGateway:
             fetch_map=self._fetch_map,
             metrics=self._metrics,
             window_s=settings.window_ms / 1000,
+            patience_s=settings.patience_ms / 1000,
             call_s=settings.call_s,
             keepalive_s=settings.keepalive_s,
             batch_max=settings.batch_operations,

@@ -30,7 +30,7 @@ from actors.batch import (
 )
 from actors.core.events import Refused
 from actors.core.placement import SLOTS, slot_of
-from actors.lane import Lane, LaneFull
+from actors.lane import Lane, LaneFull, Pace
 from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD, CloseCode
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.wire import Codec
@@ -115,6 +115,7 @@ class ShardRouter:
         fetch_map: FetchMap,
         metrics: Metrics,
         window_s: float = 0.02,
+        patience_s: float = 0.08,
         call_s: float = 5.0,
         keepalive_s: float = 1.0,
         batch_max: int = 2000,
@@ -128,8 +129,10 @@ class ShardRouter:
         self._window_s = window_s
         self._call_s = call_s
         self._keepalive_s = keepalive_s
+        self._patience_s = patience_s
         self._batch_max = batch_max
         self._capacity = capacity
+        self._pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._version = -1
         self._owners: list[str] = []
@@ -467,6 +470,8 @@ class ShardRouter:
         lane: Lane[Outgoing] = Lane(
             send,
             window_s=self._window_s,
+            patience_s=self._patience_s,
+            pace=self._pace,
             batch_max=self._batch_max,
             capacity=self._capacity,
             on_trouble=trouble,

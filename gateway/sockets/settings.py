@@ -30,6 +30,7 @@ class SocketSettings:
     limits: SocketLimits = field(default_factory=SocketLimits)
 
     window_ms: int = 20
+    patience_ms: int = 80
     call_s: float = 5.0
     keepalive_s: float = 1.0
     batch_operations: int = 2000
