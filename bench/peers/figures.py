@@ -69,7 +69,8 @@ def of_fleet(file: Path) -> Measured:
 
     def grown(at: str) -> float:
         before = costs["memory_before"]
-        return sum(costs[at][group] - before.get(group, 0) for group in LIVE) / said["students"] / KIB
+        bytes_grown: int = sum(costs[at][group] - before.get(group, 0) for group in LIVE)
+        return bytes_grown / int(said["students"]) / KIB
 
     return Measured(
         server=PLAYHEAD,

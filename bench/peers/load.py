@@ -49,7 +49,7 @@ class PeerOrders:
 
     mix: Mix
     wire: str
-    port: int
+    ports: tuple[int, ...]
     keys_folder: str
     loaders: int = 1
     part: int = 0
@@ -63,7 +63,7 @@ class PeerOrders:
     def read(cls, line: str) -> "PeerOrders":
         """What `line` gave."""
         fields = json.loads(line)
-        return cls(**{**fields, "mix": Mix(**fields["mix"])})
+        return cls(**{**fields, "mix": Mix(**fields["mix"]), "ports": tuple(fields["ports"])})
 
     def numbers(self) -> list[int]:
         """The students of this loader."""
@@ -115,7 +115,8 @@ class PeerLoader:
         for device in rest:
             began_s = time.monotonic()
             greeted = self._waiting[device] = loop.create_future()
-            await device.connect(self._orders.port, f"127.0.0.{1 + self._orders.part}")
+            port = self._orders.ports[device.number % len(self._orders.ports)]
+            await device.connect(port, f"127.0.0.{1 + self._orders.part}")
             try:
                 async with asyncio.timeout(HEAD_S):
                     await greeted
@@ -133,7 +134,7 @@ class PeerLoader:
         for turn in range(self.mix.updates * len(checks)):
             step, place = divmod(turn, len(checks))
             due_s = start_s + (step + place / len(checks)) * period_s
-            while time.monotonic() < due_s:
+            while time.monotonic() < due_s:  # noqa: ASYNC110 - the clock is what is waited for
                 await asyncio.sleep(TICK_S)
             if turn % READ_EVERY == 0:
                 await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from bench.loaders import Loaders, Result
 from bench.meter import Meter
 from bench.peers.figures import Measured, of_fleet, of_result
 from bench.peers.load import PeerOrders
-from bench.peers.servers import SERVER, Peer, PeerServer, running
+from bench.peers.servers import SAVE_EVERY_MS, SERVER, Peer, PeerServer, running
 from bench.plan import Mix
 from bench.report import KIB, Phase
 from gateway.cli.steps import Steps
@@ -47,9 +47,11 @@ async def run_playhead(arguments: list[str], file: Path) -> Measured:
         raise FleetFailed(f"the fleet ended with status {code} and no figures; see its words above") from None
 
 
-async def run_peer(peer: Peer, mix: Mix, loaders: int, scratch: Path, steps: Steps) -> Measured:
+async def run_peer(
+    peer: Peer, mix: Mix, loaders: int, scratch: Path, steps: Steps, save_every_ms: int = SAVE_EVERY_MS
+) -> Measured:
     """Start the peer, drive it, check it, stop it."""
-    async with running(peer, scratch / "data", steps) as server:
+    async with running(peer, mix.students, scratch / "data", steps, save_every_ms) as server:
         run = _PeerRun(server, mix, loaders, scratch, steps)
         return await run.measure()
 
@@ -115,8 +117,8 @@ class _PeerRun:
     def _orders(self, part: int, every: int = 0) -> PeerOrders:
         wire, keys = self.server.peer.wire, str(self.server.keys_folder)
         if every:
-            return PeerOrders(self.mix, wire, self.server.port, keys, every=every)
-        return PeerOrders(self.mix, wire, self.server.port, keys, self.loaders, part)
+            return PeerOrders(self.mix, wire, self.server.ports, keys, every=every)
+        return PeerOrders(self.mix, wire, self.server.ports, keys, self.loaders, part)
 
     @contextlib.asynccontextmanager
     async def _step(self, name: str) -> AsyncIterator[None]:

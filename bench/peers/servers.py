@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
+import math
 import os
 import platform
+import resource
 import shutil
 import tempfile
 import time
@@ -29,6 +32,7 @@ MEMORY = Path("/dev/shm")
 other, and minutes would go by in which nothing is measured but the disk. This is in its favour.
 """
 
+FILES_OF_ITS_OWN = 500
 INSTALL_S = 120.0
 READY_S = 20.0
 STOP_S = 15.0
@@ -36,16 +40,31 @@ STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One peer: its name for people, its folder and wire, and whether Postgres belongs to it."""
+    """One peer: its name for people, its folder and wire, whether Postgres belongs to it, how many files a
+    student keeps open (one in ten has two connections), and whether it can be more processes than one.
+    """
 
     name: str
     wire: str
     needs_postgres: bool
+    files_per_student: float
+    splits: bool
 
     @property
     def folder(self) -> Path:
         """Its code and its lock file."""
         return HERE / self.wire
+
+    def processes(self, students: int) -> int:
+        """How many processes hold so many students. Raises `SetupError` if one cannot and more may not."""
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_OF_ITS_OWN
+        needed = math.ceil(students * self.files_per_student / allowed)
+        if needed > 1 and not self.splits:
+            raise SetupError(
+                f"{self.name} is one process, and {students} students need more files than the {allowed} one "
+                "may open; take fewer (--students) or raise the limit (ulimit -n)"
+            )
+        return needed
 
     def command(self, port: int, data: Path) -> list[str]:
         """The server's command line; the program itself, so that its pid is the server's."""
@@ -62,8 +81,8 @@ class Peer:
 PEERS = {
     peer.wire: peer
     for peer in (
-        Peer("Socket.IO", SocketIoDevice.wire, needs_postgres=True),
-        Peer("Durable Objects", ObjectDevice.wire, needs_postgres=False),
+        Peer("Socket.IO", SocketIoDevice.wire, needs_postgres=True, files_per_student=1.1, splits=False),
+        Peer("Durable Objects", ObjectDevice.wire, needs_postgres=False, files_per_student=5.2, splits=True),
     )
 }
 
@@ -89,58 +108,69 @@ async def install(peer: Peer) -> None:
 
 
 class PeerServer:
-    """A peer's running processes. `restart` ends the server, not Postgres, and starts it again."""
+    """A peer's running processes; students are spread over them by number, `ports[number % len(ports)]`."""
 
     def __init__(
-        self, peer: Peer, folder: DataFolder, objects: Path, database: postgres.Postgres | None
+        self,
+        peer: Peer,
+        students: int,
+        folder: DataFolder,
+        objects: Path,
+        database: postgres.Postgres | None,
+        save_every_ms: int,
     ) -> None:
         self.peer = peer
-        self.port = ports.choose(folder, peer.wire)
         self.keys_folder = folder.path / "keys"
+        self._names = [f"{peer.wire}-{number}" for number in range(peer.processes(students))]
+        self.ports = tuple(ports.choose(folder, name) for name in self._names)
         self._folder = folder
         self._objects = objects
         self._database = database
-        self._child: child.Child | None = None
+        self._save_every_ms = save_every_ms
+        self._children: list[child.Child] = []
 
     async def start(self) -> None:
-        """Start the server and wait until it listens. Raises `SetupError`."""
+        """Start every process and wait until it listens. Raises `SetupError`."""
         env = {
             "PATH": "/usr/bin:/bin",
-            "PORT": str(self.port),
             "JWKS": msgspec.json.encode(open_keys(self.keys_folder).jwks).decode(),
-            "SAVE_EVERY_MS": str(SAVE_EVERY_MS),
+            "SAVE_EVERY_MS": str(self._save_every_ms),
         }
         if self._database is not None:
             env["POSTGRES_DSN"] = self._database.dsn
-        command = self.peer.command(self.port, self._objects)
-        order = child.Order(self.peer.wire, command, env, stop_timeout_s=STOP_S)
-        self._child = await child.start(self._folder, order)
-        await self._child.until_ready(self._listens, READY_S)
+        for name, port in zip(self._names, self.ports, strict=True):
+            objects = self._objects / name
+            objects.mkdir(exist_ok=True)
+            command = self.peer.command(port, objects)
+            order = child.Order(name, command, env | {"PORT": str(port)}, stop_timeout_s=STOP_S)
+            self._children.append(await child.start(self._folder, order))
+            await self._children[-1].until_ready(functools.partial(_listens, port), READY_S)
 
     async def restart(self) -> None:
-        """End it politely and start it on the same data."""
+        """End them politely and start them on the same data; Postgres runs on."""
         await self.stop()
         await self.start()
 
     async def stop(self) -> None:
-        """End the server."""
-        if self._child is not None:
-            await self._child.stop()
+        """End them, at once."""
+        ending, self._children = self._children, []
+        await asyncio.gather(*(process.stop() for process in ending))
 
     def meter(self) -> Meter:
         """A meter of every process of this server: itself, its Postgres, their guards."""
-        assert self._child is not None
-        named = {self._child.pid: SERVER, self._child.guard_pid: GUARDS}
+        named = {process.pid: SERVER for process in self._children}
+        named |= {process.guard_pid: GUARDS for process in self._children}
         if self._database is not None:
             named |= {self._database.pid: "Postgres", self._database.guard_pid: GUARDS}
         return Meter(os.getpid(), named)
 
-    async def _listens(self) -> bool:
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.close()
-            return True
-        return False
+
+async def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        return True
+    return False
 
 
 SERVER, GUARDS = "server", "guards"
@@ -148,7 +178,9 @@ SERVER, GUARDS = "server", "guards"
 
 
 @contextlib.asynccontextmanager
-async def running(peer: Peer, path: Path, steps: Steps) -> AsyncIterator[PeerServer]:
+async def running(
+    peer: Peer, students: int, path: Path, steps: Steps, save_every_ms: int = SAVE_EVERY_MS
+) -> AsyncIterator[PeerServer]:
     """A peer on a data folder of its own; everything is stopped at the end."""
     folder = DataFolder.open(path)
     async with contextlib.AsyncExitStack() as stack:
@@ -159,11 +191,11 @@ async def running(peer: Peer, path: Path, steps: Steps) -> AsyncIterator[PeerSer
                 database = await stack.enter_async_context(await postgres.start(folder))
         in_memory = str(MEMORY) if os.access(MEMORY, os.W_OK) else None
         objects = stack.enter_context(tempfile.TemporaryDirectory(prefix="playhead-objects-", dir=in_memory))
-        server = PeerServer(peer, folder, Path(objects), database)
+        server = PeerServer(peer, students, folder, Path(objects), database, save_every_ms)
         stack.push_async_callback(server.stop)
         began_s = time.monotonic()
         await server.start()
-        steps.done(peer.name, time.monotonic() - began_s)
+        steps.done(peer.name, time.monotonic() - began_s, f"{len(server.ports)} process(es)")
         yield server
 
 
