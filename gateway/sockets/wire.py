@@ -31,6 +31,8 @@ from actors.core.events import (
 )
 from actors.messages import (
     Applied,
+    ClockReading,
+    Device,
     Durable,
     Events,
     FromDevice,
@@ -128,12 +130,17 @@ _reader: msgspec.msgpack.Decoder[FromDevice] = msgspec.msgpack.Decoder(FromDevic
 _usual_reader = msgspec.msgpack.Decoder(Usual)
 _event_reader = msgspec.msgpack.Decoder(Event)
 _flat_reader = msgspec.msgpack.Decoder(dict[str, str | int | float | bool | None])
+_raw_reader = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _seq_reader = msgspec.msgpack.Decoder(int)
 _any_reader = msgspec.msgpack.Decoder()
 
 _EVENT_FIELDS = frozenset(Event.__dataclass_fields__)
 _FRAME_FIELDS: dict[type, frozenset[str]] = {
     kind: frozenset({"type", *kind.__struct_fields__}) for kind in (Hello, Events, Pull, Presence, Ping, Pong)
+}
+_HELLO_PARTS: dict[str, frozenset[str]] = {
+    "device": frozenset(Device.__struct_fields__),
+    "clock": frozenset(ClockReading.__struct_fields__),
 }
 _EXACT_PAIRS: dict[type, int] = {Hello: -1, Events: 2, Pull: 2, Presence: 4, Ping: 2, Pong: 2}
 """Pairs of a frame that has the required fields and nothing else: then nothing is repeated or unknown."""
@@ -204,7 +211,7 @@ def read_msgpack(data: bytes) -> Message:
     except _UNREADABLE as error:
         _refuse_named(data)
         raise _refusal(error) from None
-    if map_size(data) != _EXACT_PAIRS[type(message)]:
+    if map_size(data) != _EXACT_PAIRS[type(message)] and not _is_plain_hello(data, message):
         _scan_unknown(data, type(message))
     if isinstance(message, Events):
         return _read_chunk(message.events)
@@ -291,6 +298,26 @@ _NESTED: dict[type, frozenset[str]] = {
     Pong: frozenset(),
 }
 """Fields whose value is a map of its own, in which keys may be repeated or unknown too."""
+
+
+def _is_plain_hello(data: bytes, message: FromDevice) -> bool:
+    """Whether it is a hello with known keys only, each once, and nothing odd inside: no need to scan it."""
+    if not isinstance(message, Hello):
+        return False
+    try:
+        pairs = _raw_reader.decode(data)
+        if len(pairs) != map_size(data) or not pairs.keys() <= _FRAME_FIELDS[Hello]:
+            return False
+        for name, known in _HELLO_PARTS.items():
+            raw = bytes(pairs[name])
+            fields = _flat_reader.decode(raw)
+            if len(fields) != map_size(raw) or not fields.keys() <= known:
+                return False
+            if not all(value.isprintable() for value in fields.values() if isinstance(value, str)):
+                return False
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def _scan_fields(pairs: dict[str, bytes], known: frozenset[str], field: str, depth: int) -> None:

@@ -275,6 +275,39 @@ async def test_p3_hello_by_hand_with_a_name_of_control_characters_is_refused(gat
     await raw.leave()
 
 
+@pytest.mark.parametrize(
+    ("said", "again", "code", "field"),
+    [
+        (b"\xa5phone", b"\xa5phone\xa2id\xa2tv", "duplicate_key", "device"),
+        (b"\xa5boot1", b"\xa5boot1\xa4boot\xa5boot2", "duplicate_key", "clock"),
+        (b"\xa5boot1", b"\xa5boot1\xa1x\xcb\x7f\xf8" + b"\0" * 6, "not_finite", "clock.x"),
+        (b"\xa5boot1", b"\xa5boo\0\x01", "control_character", "clock.boot"),
+        (b"\xa5phone", b"\xa5pho\0\x01", "control_character", "device.id"),
+        (b"\xa1c\xa5tests", b"\xa1c\xa5tests\xa1c\xa1x", "duplicate_key", ""),
+    ],
+)
+async def test_p3_a_hello_is_read_strictly_to_its_last_key(
+    gateway: Gateway, said: bytes, again: bytes, code: str, field: str
+) -> None:
+    raw = await Raw.open(gateway.address)
+    clock = {"wall": now(), "mono_ms": 1, "boot": "boot1"}
+    hello = gateway.hello("mira", "phone", clock=clock, client=None, **({} if field else {"c": "tests"}))
+    hello["device"] = {"kind": "x", "name": "y", "id": "phone"}
+    packed = raw.packed(hello)
+    assert isinstance(packed, bytes) and packed.count(said) == 1
+    more = again.count(b"\xa2id") + again.count(b"\xa4boot") + again.count(b"\xa1x\xcb")
+    head, _, tail = packed.partition(said)
+    if more:  # one pair more in the map around it
+        at = head.rindex(b"\x83")
+        head = head[:at] + b"\x84" + head[at + 1 :]
+    if field == "":
+        head = bytes((head[0] + 1,)) + head[1:]
+    raw.write(frame(BINARY, head + again + tail))
+    error = await raw.message("error")
+    assert (error["code"], error["field"]) == (code, field)
+    assert (await raw.closed()).code == 4502
+
+
 async def test_p13_a_device_whose_clock_is_wrong_is_told_and_nobody_else(gateway: Gateway) -> None:
     laptop = await gateway.join(device="laptop")
     ahead = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 3600))
