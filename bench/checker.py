@@ -192,8 +192,11 @@ class StudentCheck:
             self._wrong(
                 "welcome", device, f"welcome says durable {message.durable_seq}, it was {heard.durable}"
             )
+        # What was said while nobody listened is heard now.
         if heard.applied < message.applied_seq <= len(heard.steps):
             self._applied(device, Applied(message.applied_seq), at_s)
+        if heard.durable < message.durable_seq <= len(heard.steps):
+            self._durable(device, Durable(message.durable_seq), at_s)
         heard.applied = message.applied_seq
 
     def _resync(self, device: int, message: Resync, at_s: float) -> None:

@@ -87,6 +87,8 @@ def _stack(panel: Any, rows: Sequence[Mapping[str, float]], label: str) -> None:
 
 def _legend(panel: Any) -> None:
     """Above the panel, where it hides nothing."""
+    if not panel.get_legend_handles_labels()[0]:
+        return
     panel.legend(
         loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=8, frameon=False, columnspacing=1.2
     )

@@ -81,7 +81,9 @@ class Run:
 
     async def measure(self) -> report.Figures:
         """Everything, in order."""
-        loaders = Loaders(self._orders(), self._on_report)
+        how = self._options
+        told = orders(self._mix, self._server, how.loaders, how.addresses, how.connect_rate)
+        loaders = Loaders(told, self._on_report)
         meter = await self._server.meter()
         naming = asyncio.create_task(self._keep_names(meter))
         try:
@@ -277,14 +279,6 @@ class Run:
         values = {group: round(value / unit, digits) for group, value in sample.by_group.items()}
         return {"s": round(sample.at_s - self._start_s, 2), **values}
 
-    def _orders(self) -> list[Orders]:
-        count = self._options.addresses or -(-self._connections // ADDRESS_DEVICES)
-        sources = tuple(f"127.0.{n // 250}.{n % 250 + 1}" for n in range(count))
-        url, keys = self._server.url, str(self._server.keys_folder)
-        loaders = self._options.loaders
-        rate = self._options.connect_rate / loaders
-        return [Orders(self._mix, url, sources, keys, loaders, part, rate) for part in range(loaders)]
-
     def _step(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
         self._phase = name
         return self._steps.step(name)
@@ -302,6 +296,16 @@ class Run:
             self._said_s = now_s
             said = ", ".join(f"{count} {name}" for name, count in sums.items())
             self._steps.console.print(f"    {self._phase}: {said}", soft_wrap=True)
+
+
+def orders(
+    mix: Mix, server: "system.Server", loaders: int, addresses: int, connect_rate: float
+) -> list[Orders]:
+    """What each loader is told. `addresses` 0: one for every 200 devices."""
+    count = addresses or -(-mix.connections // ADDRESS_DEVICES)
+    sources = tuple(f"127.0.{n // 250}.{n % 250 + 1}" for n in range(count))
+    url, keys, rate = server.url, str(server.keys_folder), connect_rate / loaders
+    return [Orders(mix, url, sources, keys, loaders, part, rate) for part in range(loaders)]
 
 
 def _second(middle_s: float, second: Second) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,16 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, shards: int | None, gateways: int | None, on_progress: Progress
+    folder: Path,
+    shards: int | None,
+    gateways: int | None,
+    on_progress: Progress,
+    more: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Server]:
-    """Everything as `playhead demo` starts it, without a video; stopped at the end."""
+    """Everything as `playhead demo` starts it, without a video; stopped at the end.
+
+    `more` are other settings by `section.key`.
+    """
     overrides = {
         "data.folder": str(folder),
         "web.port": _free_port(),
@@ -100,6 +107,7 @@ async def running(
         "ray.dashboard_port": _free_port(),
         "shards.count": shards,
         "sockets.count": gateways,
+        **(more or {}),
     }
     settings = from_environment(None, overrides)
     async with await start_all(folder, on_progress) as embedded:

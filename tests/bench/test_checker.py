@@ -1,7 +1,6 @@
 """The checker sees red: each wrong answer a server could give makes a fault that names it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -238,9 +237,9 @@ def test_a_welcome_to_somebody_else_is_a_fault() -> None:
 # What is at rest.
 
 
-def stored(found: Script) -> StoredSession:
+def stored(found: Script, **wrong: Any) -> StoredSession:
     end = ending(found)
-    row = ProgressRow(
+    right: dict[str, Any] = dict(
         student=found.student,
         item=found.item,
         course=MIX.course,
@@ -260,6 +259,7 @@ def stored(found: Script) -> StoredSession:
         wall=[],
         merge={},
     )
+    row = ProgressRow(**right | wrong)
     spoke = [step.device for step in found.steps]
     devices = [DeviceRow(found.student, d, spoke.count(i), {}) for i, d in enumerate(found.devices)]
     return StoredSession([row], devices, {MIX.course})
@@ -284,9 +284,7 @@ def test_right_rows_are_green() -> None:
 )
 def test_a_wrong_final_row_is_a_fault(wrong: dict[str, Any]) -> None:
     faults, found = Faults(), script(MIX, NUMBER)
-    rows = stored(found)
-    rows.progress[0] = replace(rows.progress[0], **wrong)
-    check_stored(found, rows, faults)
+    check_stored(found, stored(found, **wrong), faults)
     assert faults.total == 1
     assert f"{next(iter(wrong))} is " in faults.kept[0]
 
