@@ -216,7 +216,7 @@ class ShardRouter:
         try:
             self._ask(link, now_s)
         except LaneFull:
-            link.peer.close(OVERLOAD, retry_after_ms=5000)
+            link.peer.close(OVERLOAD)
 
     def _ask(self, link: Link, now_s: float) -> None:
         lane = self._slot_lanes[link.slot]

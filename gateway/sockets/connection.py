@@ -1,7 +1,8 @@
 """What is said on one socket: hello, then messages to its shard and back, until a deadline or a close."""
 
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -12,6 +13,7 @@ from actors import messages
 from actors.batch import Attach, Attached
 from actors.lane import LaneFull
 from gateway.sockets import close_codes, stream
+from gateway.sockets.admission import Admission
 from gateway.sockets.auth import Admitted, Authenticator, AuthRefused, AuthUnavailable
 from gateway.sockets.batching import ATTACH_AGAIN_S, ShardRouter
 from gateway.sockets.close_codes import CloseCode
@@ -30,6 +32,17 @@ class Host(stream.Host, Protocol):
 
     router: ShardRouter
     authenticator: Authenticator
+    admission: Admission
+
+    @property
+    def gathers(self) -> bool:
+        """Whether there is a storm, in which those let in attach together."""
+
+    def enter(self, connection: "Connection") -> int | None:
+        """A handshake is through: None, or in how many ms to come back."""
+
+    def gather(self, come_in: Callable[[], None]) -> None:
+        """Call it soon, with the others of this moment."""
 
     def admit(self, connection: "Connection", student: str, device: str) -> CloseCode | None:
         """Somebody said who they are: None, or why this connection cannot stay."""
@@ -68,14 +81,19 @@ class Connection(SocketStream):
     def opened(self, subprotocol: str | None) -> None:
         host, state = self._host, self.state
         assert isinstance(state, Handshaking)
-        by_s = min(state.by_s, host.loop.time() + host.limits.hello_s)
-        self.state = AwaitingHello(by_s)
-        host.wheel.hang(self, by_s)
         codec = CODECS.get(subprotocol or "")
         if codec is None:
             self.close(close_codes.VERSION, supported=SUPPORTED)
-        else:
-            self.codec = codec
+            return
+        # Before a hello is read or a signature verified: one too many costs a handshake and no more (F22).
+        retry_after_ms = host.enter(self)
+        if retry_after_ms is not None:
+            self.dismiss(close_codes.OVERLOAD, retry_after_ms)
+            return
+        self.codec = codec
+        by_s = min(state.by_s, host.loop.time() + host.limits.hello_s)
+        self.state = AwaitingHello(by_s)
+        host.wheel.hang(self, by_s)
 
     def heard(self, opcode: Opcode, data: bytes) -> None:
         state = self.state
@@ -107,8 +125,21 @@ class Connection(SocketStream):
     def ending(self) -> None:
         state = self.state
         if isinstance(state, Live):
+            if not state.link.welcomed:
+                self._host.admission.attaching -= 1
             self._host.router.close(state.link)
             self._host.left(self, state.student)
+        elif isinstance(state, AwaitingHello):
+            self._host.admission.left_unsaid()
+
+    def close(
+        self, code: CloseCode, retry_after_ms: int | None = None, supported: tuple[str, ...] = ()
+    ) -> None:
+        """See `SocketStream`. Who is too much is given a time of their own to come back, if none is said."""
+        if code is close_codes.OVERLOAD and retry_after_ms is None:
+            host = self._host
+            retry_after_ms = host.admission.postpone(host.loop.time())
+        super().close(code, retry_after_ms, supported)
 
     # Messages.
 
@@ -161,7 +192,7 @@ class Connection(SocketStream):
             elif isinstance(message, messages.Hello):
                 self.close(close_codes.BAD_MESSAGE)
         except LaneFull:
-            self.close(close_codes.OVERLOAD, retry_after_ms=spread_ms())
+            self.close(close_codes.OVERLOAD)
 
     # Hello.
 
@@ -175,13 +206,17 @@ class Connection(SocketStream):
         except AuthRefused as error:
             self._refuse_auth(message, error)
             return
-        if who is not None:
+        host = self._host
+        if who is not None and not host.gathers:
             self._admit(who, message, received_ms)
             return
         assert isinstance(self.state, AwaitingHello)
         self.state = Authenticating(self.state.by_s)
         self._transport.pause_reading()
-        self._host.spawn(self._redeem(message, received_ms))
+        if who is None:
+            host.spawn(self._redeem(message, received_ms))
+        else:
+            host.gather(partial(self._come_in, who, message, received_ms))
 
     async def _redeem(self, hello: messages.Hello, received_ms: int) -> None:
         try:
@@ -189,13 +224,24 @@ class Connection(SocketStream):
         except AuthRefused as error:
             self._refuse_auth(hello, error)
         except AuthUnavailable:
-            self.close(close_codes.OVERLOAD, retry_after_ms=spread_ms())
+            self.close(close_codes.OVERLOAD)
         else:
-            state = self.state
-            if isinstance(state, Authenticating):
-                self._admit(who, hello, received_ms)
-                for opcode, data in state.waiting:
-                    self.heard(opcode, data)
+            come_in = partial(self._come_in, who, hello, received_ms)
+            if self._host.gathers:
+                self._host.gather(come_in)
+            else:
+                come_in()
+            return
+        if not isinstance(self.state, Gone):
+            self._transport.resume_reading()
+
+    def _come_in(self, who: Admitted, hello: messages.Hello, received_ms: int) -> None:
+        """Whoever waited for a ticket or for the others is let in, unless they have gone meanwhile."""
+        state = self.state
+        if isinstance(state, Authenticating):
+            self._admit(who, hello, received_ms)
+            for opcode, data in state.waiting:
+                self.heard(opcode, data)
         if not isinstance(self.state, Gone):
             self._transport.resume_reading()
 
@@ -215,8 +261,9 @@ class Connection(SocketStream):
             link = host.router.open(self, attach)
         except LaneFull:
             host.left(self, who.student)
-            self.close(close_codes.OVERLOAD, retry_after_ms=spread_ms())
+            self.close(close_codes.OVERLOAD)
             return
+        host.admission.attaching += 1
         live = self.state = Live(
             student=who.student,
             link=link,
@@ -243,6 +290,7 @@ class Connection(SocketStream):
             self.say(messages.Durable(answer.durable_seq))
             return
         self._host.metrics.greeted += 1
+        self._host.admission.attaching -= 1
         attach = state.link.attach
         self.say(
             messages.Welcome(
@@ -274,7 +322,7 @@ class Connection(SocketStream):
         if isinstance(state, AwaitingHello):
             self.close(close_codes.BAD_MESSAGE)
         elif isinstance(state, Authenticating):
-            self.close(close_codes.OVERLOAD, retry_after_ms=spread_ms())
+            self.close(close_codes.OVERLOAD)
         else:
             self.abort()
         return None
@@ -289,7 +337,7 @@ class Connection(SocketStream):
         elif silent_s >= 2 * heartbeat_s:
             self.close(close_codes.HEARTBEAT)
         elif not live.link.welcomed and now_s >= live.welcome_by_s:
-            self.close(close_codes.OVERLOAD, retry_after_ms=spread_ms())
+            self.close(close_codes.OVERLOAD)
         else:
             if silent_s >= heartbeat_s and live.pinged_at_s <= self._heard_at_s:
                 live.pinged += 1

@@ -1,8 +1,9 @@
 """What a socket may cost: the limits a device is told, those we keep to ourselves, and the bucket."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from actors import messages
+from gateway.sockets.admission import AdmissionLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,12 @@ class SocketLimits:
     connections: int | None = None
     pending: int = 2000
     pending_per_ip: int | None = 256
-    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
-    """Addresses in front of us that speak for many: no cap per address for them."""
+    proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks in front of us that speak for many: no cap per address for them. A school behind one address
+    needs no entry: the cap counts unfinished handshakes only, and who is over it is never refused for good.
+    """
     sockets_per_student: int = 10
+    admission: AdmissionLimits = field(default_factory=AdmissionLimits)
 
     def announced(self) -> messages.Limits:
         """The part a device hears in `welcome`."""

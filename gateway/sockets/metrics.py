@@ -16,6 +16,7 @@ _COUNTED = {
     "bytes_out": "bytes to devices",
     "entries_in": "journal entries from devices",
     "strikes": "refused frames",
+    "postponed": "connections told when to come back, before they were let in",
     "turned_away": "handshakes refused for load: too many connections, or pending from one address",
     "discontinuities": "discontinuity messages: pushes were dropped",
     "batches": "batches answered by shards",
@@ -37,6 +38,7 @@ class Metrics:
     bytes_out: int
     entries_in: int
     strikes: int
+    postponed: int
     turned_away: int
     discontinuities: int
     batches: int

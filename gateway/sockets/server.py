@@ -2,18 +2,20 @@
 
 import asyncio
 import http
+import ipaddress
 import random
 import resource
 import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import structlog
 from websockets.typing import Origin
 
 from gateway.sockets import close_codes
+from gateway.sockets.admission import Admission
 from gateway.sockets.auth import Authenticator
 from gateway.sockets.batching import ShardRouter
 from gateway.sockets.close_codes import CloseCode
@@ -28,6 +30,14 @@ from persistence.errors import SetupError
 
 FDS_RESERVED = 256
 """File descriptors of the process kept for Ray, Redis, logs and sockets that are being turned away."""
+
+ADMISSION_LOOK_S = 0.25
+"""How often the rate of admission is adapted to how late the loop is."""
+
+GATHER_S = 0.5
+GATHER_MAX = 500
+"""While there is a storm, those let in attach together, so that shards load them with few queries: after
+this time, or when so many wait."""
 
 DRAIN_SLICE = 200
 """Sockets closed in one go while draining; the loop breathes between slices."""
@@ -50,6 +60,7 @@ class SocketServer:
         self.limits: SocketLimits = settings.limits
         self.origins: tuple[Origin | None, ...] = _origins(settings)
         self.wheel = Wheel(self.loop)
+        self.admission = Admission(settings.limits.admission, self.loop.time())
         self.draining = False
         self._connections_max = _connections_max(settings.limits)
         self._connections: set[SocketStream] = set()
@@ -61,6 +72,10 @@ class SocketServer:
         # Above every number an earlier incarnation of this gateway gave: what a shard still has for its
         # connections must never reach ours (P7).
         self._conns = time.time_ns() // 1000
+        self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in settings.limits.proxies)
+        self._gathered: list[Callable[[], None]] = []
+        self._gathering: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._dirty: list[SocketStream] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
@@ -71,6 +86,8 @@ class SocketServer:
             "connections": lambda: len(self._connections),
             "pending": lambda: len(self._pending),
             "students": lambda: len(self._by_student),
+            "attaching": lambda: self.admission.attaching,
+            "admission_per_s": lambda: self.admission.rate_per_s,
         }
 
     @property
@@ -99,6 +116,7 @@ class SocketServer:
         self._listening = _listen(self.settings)
         await self._accept()
         self.wheel.start()
+        self._look_at_loop(self.loop.time())
 
     async def _accept(self) -> None:
         if self._listening is None or self.draining:
@@ -140,7 +158,6 @@ class SocketServer:
         self._empty.clear()
         self._pending.add(stream)
         self._pending_by_ip[stream.ip] += 1
-        per_ip = self.limits.pending_per_ip
         too_many = len(self._connections) > self._connections_max + FDS_RESERVED // 2
         if too_many or len(self._pending) >= self.limits.pending:
             self._pause_accepting()
@@ -149,11 +166,51 @@ class SocketServer:
         if len(self._connections) > self._connections_max:
             self.metrics.turned_away += 1
             return "Too many connections here; try again."
-        capped = per_ip is not None and stream.ip not in self.limits.proxies
-        if capped and self._pending_by_ip[stream.ip] > (per_ip or 0):
+        per_ip = self.limits.pending_per_ip
+        if per_ip is not None and self._pending_by_ip[stream.ip] > per_ip and not self._is_proxy(stream.ip):
             self.metrics.turned_away += 1
             return "Too many unfinished handshakes from your address; try again."
         return None
+
+    def _is_proxy(self, ip: str) -> bool:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+        return any(address in network for network in self._proxies)
+
+    def enter(self, connection: Connection) -> int | None:
+        """A handshake is through: None lets the connection say hello, else it comes back in so many ms."""
+        retry_after_ms = self.admission.enter(self.loop.time())
+        if retry_after_ms is not None:
+            self.metrics.postponed += 1
+            self._no_longer_pending(connection)
+        return retry_after_ms
+
+    @property
+    def gathers(self) -> bool:
+        """Whether there is a storm, in which those let in attach together."""
+        return bool(self._gathered) or self.admission.is_busy(self.loop.time())
+
+    def gather(self, come_in: Callable[[], None]) -> None:
+        """Let somebody in together with the others of this moment."""
+        self._gathered.append(come_in)
+        if len(self._gathered) >= GATHER_MAX:
+            self._let_in()
+        elif self._gathering is None:
+            self._gathering = self.loop.call_later(GATHER_S, self._let_in)
+
+    def _let_in(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        gathered, self._gathered = self._gathered, []
+        for come_in in gathered:
+            come_in()
+
+    def _look_at_loop(self, due_s: float) -> None:
+        """Tell the admission how late the loop is."""
+        now_s = self.loop.time()
+        self.admission.observe(now_s - due_s)
+        due_s = now_s + ADMISSION_LOOK_S
+        self._looking = self.loop.call_at(due_s, self._look_at_loop, due_s)
 
     def admit(self, connection: Connection, student: str, device: str) -> CloseCode | None:
         """A connection said who it is. An older one of the same device goes (P5); too many are refused."""
@@ -274,6 +331,9 @@ class SocketServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._empty.wait()
         self.wheel.stop()
+        for timer in (self._looking, self._gathering):
+            if timer is not None:
+                timer.cancel()
 
 
 def _origins(settings: SocketSettings) -> tuple[Origin | None, ...]:

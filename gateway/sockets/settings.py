@@ -37,5 +37,5 @@ class SocketSettings:
     lane_operations: int = 100_000
 
     drain_s: float = 20.0
-    drain_accept_per_s: float = 2000.0
+    drain_accept_per_s: float = 1000.0
     """Reconnects per second the others can take: spreads `retry_after_ms` over connections / this."""

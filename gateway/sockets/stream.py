@@ -241,8 +241,9 @@ class SocketStream(asyncio.Protocol):
             return False
         self._heard_at_s = self._host.loop.time()
         self._open = True
-        self._transport.write(usual.answer)
+        self._out.append(usual.answer)
         self.opened(usual.subprotocol)
+        self.flush()
         return True
 
     def _on_request(self, request: Request) -> None:
@@ -339,6 +340,22 @@ class SocketStream(asyncio.Protocol):
         self._ws.send_close(code.code, close_codes.reason(code, retry_after_ms, supported))
         self._begin_closing()
         self._write_protocol()
+
+    def dismiss(self, code: CloseCode, retry_after_ms: int) -> None:
+        """Close a connection on which nothing was said yet, as cheaply as can be: the close frame, then our
+        end of the line. What the peer answers is not read.
+        """
+        if self._protocol is not None or not self._transport.can_write_eof():
+            self.close(code, retry_after_ms)
+            return
+        self._host.metrics.closes[code.code] += 1
+        reason = close_codes.reason(code, retry_after_ms).encode()
+        self._out.append(
+            bytes((0x80 | Opcode.CLOSE, 2 + len(reason))) + code.code.to_bytes(2, "big") + reason
+        )
+        self._begin_closing()
+        self.flush()
+        self._end()
 
     def fail(self, code: RfcCode, why: str) -> None:
         """End a connection that breaks RFC 6455 in a way the library does not see."""
