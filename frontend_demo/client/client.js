@@ -19,6 +19,9 @@ export const CLIENT_NAME = "playhead-js/0.2.0";
 /** Items asked for at once, until `welcome` states the limit. */
 const ITEMS_PER_PULL = 64;
 
+/** A server that is busy may ask for a wait; the student is told "offline" if it is longer than this. */
+const AWAY_AFTER_MS = 2_000;
+
 /**
  * Events:
  * - `state` {state, unsaved_ms, entries, since}: how safe the student's minutes are (savedness.js)
@@ -391,7 +394,8 @@ export class Client extends Emitter {
     if (state !== "online") this.#outbox.shut();
     if (state !== "online") this.#answerPulls();
     if (state === "refused") return this.#say("refused", verdict);
-    const away = state === "stopped" || (state === "waiting" && (failures > 1 || this.status === "offline"));
+    const long = failures > 1 || (verdict?.retry_after_ms ?? 0) > AWAY_AFTER_MS;
+    const away = state === "stopped" || (state === "waiting" && (long || this.status === "offline"));
     if (away) return this.#say("offline", verdict);
     // An attempt after a failed one is still "offline" to the student.
     if (state !== "online" && this.status !== "offline") this.#say("connecting", verdict);

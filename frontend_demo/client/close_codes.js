@@ -26,12 +26,12 @@ export const CLIENT_CLOSES = Object.freeze({ silence: 4003, unreadable: 4006, st
  * What to do after a close.
  * @param {number} code @param {string} reason  JSON `{code, retry_after_ms}` or anything else
  * @returns {{code: number, name: string, meaning: string, again: "retry"|"final"|"when_active",
- *            retry_after_ms: number}}
+ *            retry_after_ms: number|null}}  null: the server did not say when
  */
 export function closeVerdict(code, reason) {
   const known = CLOSE_CODES[code];
   const said = readReason(reason);
-  const retry_after_ms = Number.isFinite(said.retry_after_ms) ? Math.max(0, said.retry_after_ms) : 0;
+  const retry_after_ms = Number.isFinite(said.retry_after_ms) ? Math.max(0, said.retry_after_ms) : null;
   if (known) return { code, ...known, retry_after_ms };
   const again = code >= 4500 && code <= 4999 ? "final" : "retry";
   return { code, name: said.code ?? "link", meaning: "the link broke", again, retry_after_ms };

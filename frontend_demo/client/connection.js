@@ -233,7 +233,8 @@ export class Connection extends Emitter {
     const verdict = closeVerdict(code, reason);
     if (verdict.again !== "retry" && !once_more) return this.refuse(verdict);
     if (once_more) this.#second_ticket = true;
-    const wait_ms = this.#backoff.next(Math.max(verdict.retry_after_ms, retry_after_ms));
+    const told_ms = verdict.retry_after_ms;
+    const wait_ms = told_ms === null ? this.#backoff.next(retry_after_ms) : this.#backoff.told(told_ms);
     this.#become("waiting", verdict);
     this.#later("retry", wait_ms, () => void this.#connect());
   }

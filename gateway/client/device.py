@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import random
 import time
 from collections import Counter, deque
@@ -22,7 +23,10 @@ from gateway.client.protocol import Message, Protocol, pack
 SUBPROTOCOL = Subprotocol("playhead.v1")
 FINAL_CODES = range(4500, 5000)
 BACKOFF_S = (0.5, 30.0)
-"""Full jitter, base and cap (docs/protocol.md, close codes)."""
+"""Full jitter, base and cap, unless the server says when to come back (docs/protocol.md, close codes)."""
+
+SOONEST_S = 0.1
+"""However soon a server says, no client comes back more often than this."""
 
 OPEN_S = 10.0
 SEND_S = 10.0
@@ -31,6 +35,11 @@ MESSAGES_MAX = 200
 log = logging.getLogger(__name__)
 
 Token = Callable[[], str] | Callable[[], Awaitable[str]]
+
+
+def wait_s(told_s: float | None, pause_s: float) -> float:
+    """How long until the next connection. A time the server gave is a slot of our own: not to be jittered."""
+    return random.uniform(0, pause_s) if told_s is None else max(told_s, SOONEST_S)
 
 
 class Device:
@@ -180,9 +189,9 @@ class Device:
     async def _stay_connected(self) -> None:
         pause_s, longest_s = BACKOFF_S
         while self.failure is None:
-            least_s = 0.0
+            told_s: float | None = None
             try:
-                least_s = await self._one_connection()
+                told_s = await self._one_connection()
                 pause_s = BACKOFF_S[0]
             except (OSError, InvalidHandshake, TimeoutError):
                 pause_s = min(pause_s * 2, longest_s)
@@ -194,10 +203,10 @@ class Device:
                 pause_s = min(pause_s * 2, longest_s)
             await self._tell()
             if self.failure is None:
-                await asyncio.sleep(max(least_s, random.uniform(0, pause_s)))
+                await asyncio.sleep(wait_s(told_s, pause_s))
 
-    async def _one_connection(self) -> float:
-        """One connection from hello to close; gives the least wait before the next (s)."""
+    async def _one_connection(self) -> float | None:
+        """One connection from hello to close; gives in how many s to come back, if the server said so."""
         given = self._token()
         token = given if isinstance(given, str) else await given
         async with connect(
@@ -226,14 +235,15 @@ class Device:
                 beats.cancel()
                 await asyncio.gather(beats, return_exceptions=True)
 
-    def _closed(self, code: int, reason: str) -> float:
+    def _closed(self, code: int, reason: str) -> float | None:
         self.closes.append(code)
         if code in FINAL_CODES:
             raise ClosedForGood(code, reason)
         try:
-            return float(json.loads(reason)["retry_after_ms"]) / 1000
+            told_ms = float(json.loads(reason)["retry_after_ms"])
         except (ValueError, TypeError, KeyError):
-            return 0.0
+            return None
+        return told_ms / 1000 if math.isfinite(told_ms) else None
 
     async def _heartbeats(self, socket: ClientConnection) -> None:
         """P6: after a silence of one heartbeat ask, after two give up."""

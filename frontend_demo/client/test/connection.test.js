@@ -67,13 +67,43 @@ test("P6 a ping of the server is answered with its n", async () => {
   assert.deepEqual(end.frames.at(-1), { type: "pong", n: 77 });
 });
 
-test("4000-4499 come back, not before retry_after_ms", async () => {
-  const { time, end } = await stage();
-  end.close(4000, { code: "drain", retry_after_ms: 5_000 });
-  await time.pass(4_900);
-  assert.equal(end.sockets.length, 1);
+test("F22 4000-4499 come back exactly when the server said, however often it says so", async () => {
+  const { time, end, client } = await stage();
+  end.polite = false;
+  for (let times = 1; times <= 8; times += 1) {
+    end.close(4004, { code: "overload", retry_after_ms: 5_000 });
+    await time.pass(4_990);
+    assert.equal(end.sockets.length, times);
+    await time.pass(20);
+    assert.equal(end.sockets.length, times + 1);
+  }
+  end.close(1006);
   await time.pass(1_000);
-  assert.equal(end.sockets.length, 2);
+  assert.equal(end.sockets.length, 10, "being told is no failure: the backoff has not grown");
+  assert.notEqual(client.status, "refused");
+});
+
+test("F22 a short wait for a busy server is 'connecting', a long one 'offline'", async () => {
+  const { end, client, time } = await stage();
+  end.close(4000, { code: "drain", retry_after_ms: 1_000 });
+  assert.equal(client.status, "connecting");
+  await time.pass(1_100);
+  assert.equal(client.status, "online");
+  end.close(4004, { code: "overload", retry_after_ms: 20_000 });
+  assert.equal(client.status, "offline");
+  await time.pass(20_100);
+  assert.equal(client.status, "online");
+});
+
+test("F22 a server that says 'at once' for ever is not asked more often than ten times a second", async () => {
+  const { time, end } = await stage();
+  end.polite = false;
+  for (let times = 1; times <= 20; times += 1) {
+    end.close(4004, { code: "overload", retry_after_ms: 0 });
+    await time.pass(90);
+    assert.equal(end.sockets.length, times);
+    await time.pass(20);
+  }
 });
 
 for (const code of [4500, 4501, 4502, 4503, 4504]) {

@@ -71,10 +71,39 @@ async def test_it_tries_again_when_the_token_or_the_caller_raises() -> None:
         await device.stop()
 
 
-async def test_it_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_f22_it_comes_back_exactly_when_the_server_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    told = iter([2500, 60_000, 0, 7, None])
+    wait_s = module.wait_s
+
+    def at_once(told_s: float | None, pause_s: float) -> float:
+        waits.append(wait_s(told_s, pause_s))
+        return 0.0
+
+    monkeypatch.setattr(module, "wait_s", at_once)
+
+    async def script(socket: ServerConnection) -> None:
+        retry_after_ms = next(told, "done")
+        if retry_after_ms == "done":
+            await said(socket)
+            await socket.send(welcome())
+            await socket.wait_closed()
+        elif retry_after_ms is None:
+            await socket.close(4004, '{"code": "overload"}')
+        else:
+            await socket.close(4004, f'{{"code": "overload", "retry_after_ms": {retry_after_ms}}}')
+
+    async with peer(script) as url:
+        device = await kiosk(url).start(WAIT_S)
+        await device.stop()
+    assert waits[:4] == [2.5, 60.0, module.SOONEST_S, module.SOONEST_S]
+    assert 0.0 <= waits[4] <= 0.01 and device.closes[:5] == [4004] * 5
+
+
+async def test_a_reason_nobody_can_read_says_no_time() -> None:
     device = kiosk("ws://127.0.0.1:9/v1/socket")
-    assert device._closed(4004, '{"code": "overload", "retry_after_ms": 2500}') == 2.5
-    assert device._closed(1006, "") == device._closed(4000, "[1]") == 0.0
+    for reason in ("", "[1]", "{}", '{"retry_after_ms": null}', '{"retry_after_ms": Infinity}', "\x00"):
+        assert device._closed(4004, reason) is None
 
 
 async def test_a_final_close_ends_it_and_says_why() -> None:
