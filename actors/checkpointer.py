@@ -38,7 +38,7 @@ RETRY_MOST_S = 4.0
 """How long a slot waits after a write of unknown outcome: from, doubling, to."""
 
 Write = Callable[[Checkpoint], Awaitable[Written]]
-Committed = Callable[[str, Mapping[str, int]], None]
+Committed = Callable[[Mapping[str, Mapping[str, int]]], None]
 
 
 @dataclass(slots=True)
@@ -142,7 +142,8 @@ class Snapshot:
 
 
 class Checkpointer:
-    """Writes a shard's sessions. `committed(student, watermarks)` hears what has become durable.
+    """Writes a shard's sessions. `committed` hears what one statement has made durable: by
+    student and device, the sequence number up to which.
 
     `fenced()` is called once, when a write shows that another owner has a slot; nothing is written after.
     """
@@ -442,8 +443,8 @@ class Checkpointer:
         watermarks: dict[str, dict[str, int]] = {student: {} for student in snapshot.marks}
         for row in snapshot.devices:
             watermarks[row.student][row.device] = row.durable_seq
-        for student, of_devices in watermarks.items():
+        for student in watermarks:
             del self._slots[snapshot.marks[student].slot].writing[student]
             self._residents[student].writing = False
             self._refused.discard(student)
-            self._committed(student, of_devices)
+        self._committed(watermarks)

@@ -291,11 +291,13 @@ class Shard:
             self._mark(student, urgent=False)
         self._push(turn)
 
-    def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
+    def _committed(self, watermarks: Mapping[str, Mapping[str, int]]) -> None:
         turn = Turn()
-        self._residents.acknowledge(student, watermarks, turn)
+        for student, of_devices in watermarks.items():
+            self._residents.acknowledge(student, of_devices, turn)
         self._push(turn)
-        self._actions.committed(student)
+        for student in watermarks:
+            self._actions.committed(student)
 
     def _push(self, turn: Turn) -> None:
         for gateway, outcomes in turn.take_all():

@@ -78,9 +78,10 @@ class Owner:
         self._checkpointer.mark(self.student, self._slot, urgent=False)
         return await self._checkpointer.flush(WRITE_S)
 
-    def _committed(self, student: str, watermarks: Mapping[str, int]) -> None:
+    def _committed(self, watermarks: Mapping[str, Mapping[str, int]]) -> None:
         turn = Turn()
-        self.residents.acknowledge(student, watermarks, turn)
+        for student, of_devices in watermarks.items():
+            self.residents.acknowledge(student, of_devices, turn)
         self._perform(turn)
 
     def _fenced(self, error: Fenced) -> None:

@@ -104,8 +104,9 @@ class Owner:
         found = self.checkpointer._checkpoint(self.checkpointer._snapshot(students, slots))
         return found if epoch is None else replace(found, epochs={self.slot: epoch})
 
-    def committed(self, student: str, watermarks: Mapping[str, int]) -> None:
-        self.durable.setdefault(student, {}).update(watermarks)
+    def committed(self, watermarks: Mapping[str, Mapping[str, int]]) -> None:
+        for student, of_devices in watermarks.items():
+            self.durable.setdefault(student, {}).update(of_devices)
 
     def admit(self, student: str) -> Session:
         session = Session(student, self.epoch << 20, frozenset({"c1"}))
