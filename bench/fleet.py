@@ -26,6 +26,9 @@ from gateway.cli.steps import Steps
 from persistence.errors import PlayheadError, SetupError
 
 
+CONNECT_RATE = 800.0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the fleet; exit status 1 if anything was wrong or lost."""
     options = parser().parse_args(arguments)
@@ -68,6 +71,12 @@ def mix_of(options: argparse.Namespace) -> Mix:
     return mix
 
 
+def connect_rate(options: argparse.Namespace) -> float:
+    """Connections per second: somewhat fewer than gateways let in before they send away."""
+    rate: float = CONNECT_RATE * options.gateways if options.connect_rate is None else options.connect_rate
+    return rate
+
+
 async def run(options: argparse.Namespace, mix: Mix) -> report.Figures:
     """Start the server, run the mix against it, stop the server."""
     with contextlib.ExitStack() as stack:
@@ -81,7 +90,7 @@ async def run(options: argparse.Namespace, mix: Mix) -> report.Figures:
         how = phases.Options(
             loaders=options.loaders,
             addresses=options.addresses,
-            connect_rate=options.connect_rate,
+            connect_rate=connect_rate(options),
             storm=storm.Plan.read(options.storm) if options.storm else None,
             scale=Wish.read(options.scale) if options.scale else (),
             soak=bool(options.minutes),
@@ -152,11 +161,7 @@ def parser() -> argparse.ArgumentParser:
         "--addresses", type=int, default=0, metavar="N", help="loopback addresses (one for 200 devices)"
     )
     size.add_argument(
-        "--connect-rate",
-        type=float,
-        default=1500,
-        metavar="R",
-        help="connections a second, 0 no limit (1500)",
+        "--connect-rate", type=float, metavar="R", help="connections a second, 0: no limit (800 a gateway)"
     )
     files = found.add_argument_group("files")
     files.add_argument("--data", type=Path, metavar="FOLDER", help="keep the data here (a temporary folder)")

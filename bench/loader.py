@@ -121,6 +121,7 @@ class Loader:
         self.samples = Samples()
         self.traffic = Traffic()
         self.connected = 0
+        self.turned_away = 0
         self.updates = 0
         self.cpu_s = 0.0
         self.opening = array("d")
@@ -157,6 +158,13 @@ class Loader:
                     await asyncio.sleep(wait_s)
                 await room.acquire()
                 under_way.create_task(self._connect(device)).add_done_callback(lambda _: room.release())
+
+    def count_anew(self) -> None:
+        """All are connected: what is closed from now on is told apart."""
+        traffic = self.traffic
+        self.turned_away += traffic.closes.total()
+        traffic.closes.clear()
+        traffic.postponed = traffic.attempts = traffic.lost = 0
 
     async def _connect(self, device: LeanDevice) -> None:
         began_s = time.monotonic()
@@ -341,6 +349,7 @@ class Loader:
             "postponed": traffic.postponed,
             "attempts": traffic.attempts,
             "lost": traffic.lost,
+            "turned_away": self.turned_away,
             "older_heads": sum(student.check.older_heads for student in self.students),
             "cpu_s": self.cpu_s,
             "seconds": self.seconds,
@@ -420,6 +429,7 @@ async def _obey(orders: Orders) -> None:
             done = order["do"]
             if done == "connect":
                 await loader.connect()
+                loader.count_anew()
                 _spare_the_collector()
             elif done == "drive":
                 # Storms are ordered meanwhile.

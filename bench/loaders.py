@@ -31,7 +31,7 @@ class LoaderLost(PlayheadError):
 
 
 COUNTS = ("updates", "connected", "frames_in", "bytes_in", "frames_out", "older_heads", "cpu_s")
-STORM_COUNTS = ("postponed", "attempts", "lost")
+STORM_COUNTS = ("postponed", "attempts", "lost", "turned_away")
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ class Result:
     postponed: int = 0
     attempts: int = 0
     lost: int = 0
+    turned_away: int = 0
     closes: Counter[str] = field(default_factory=Counter)
     faults: Faults = field(default_factory=Faults)
     times: dict[str, "array[float]"] = field(default_factory=dict)

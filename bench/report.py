@@ -42,7 +42,7 @@ class Figures:
     """Everything one run measured. `times` are named as in `Loader.result`, `actors` is what they say of
     themselves at the end (`Directory.stats`). `load` says in words what else is special about it;
     `transactions` are Postgres' by phase, `over_time` is as `plot.OverTime`, `reconnects` counts attempts to
-    come back, `postponed` how often one was told when to."""
+    come back, `postponed` how often one was told when to, both after the connect phase, `turned_away` in it."""
 
     seed: int
     students: int
@@ -71,6 +71,7 @@ class Figures:
     scaled: Sequence[Scaled] = ()
     postponed: int = 0
     reconnects: int = 0
+    turned_away: int = 0
 
     @property
     def title(self) -> str:
@@ -161,7 +162,8 @@ def rows(figures: Figures) -> list[Row]:
         *_slopes(figures),
         _latency("the load's own lateness", times["late"], LATE_S),
         *_load(figures),
-        Row("closes / restarts", f"{_closes(figures)} / {figures.restarts}"),
+        Row("turned away while connecting", str(figures.turned_away)),
+        Row("closes since / restarts", f"{_closes(figures)} / {figures.restarts}"),
     ]
 
 
@@ -202,7 +204,7 @@ def _storm(figures: Figures) -> list[Row]:
         Row("  heads back after", shares, f"all < {BACK_GOAL_S:g} s", missed),
         Row("  told when to come back", f"{figures.postponed} times; {figures.reconnects} attempts"),
         Row("  Postgres meanwhile", f"{storm.transactions} transactions, {usual:.0f} of them as before"),
-        Row("  server CPU meanwhile", f"{per_return_us:.0f} µs per device, load and all"),
+        Row("  server CPU meanwhile", f"{per_return_us:.0f} µs per device, the updates' included"),
         Row("  memory of gateways and shards", f"at most {growth:+.0f} MiB"),
         Row("  ack of what was made off line", _ms(figures.times["ack_back"])),
     ]

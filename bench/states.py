@@ -86,7 +86,7 @@ async def _run(options: argparse.Namespace, mix: Mix) -> tuple[list[State], Faul
             scratch / "data", options.shards, options.gateways, steps.done, more
         ) as server:
             await system.register(server.postgres, mix)
-            told = orders(mix, server, options.loaders, options.addresses, options.connect_rate)
+            told = orders(mix, server, options.loaders, options.addresses, fleet.connect_rate(options))
             loaders = Loaders(told, lambda _: None)
             meter = await server.meter()
             try:
