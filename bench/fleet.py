@@ -25,7 +25,6 @@ from gateway import ray_environment
 from gateway.cli.steps import Steps
 from persistence.errors import PlayheadError, SetupError
 
-
 CONNECT_RATE = 800.0
 
 

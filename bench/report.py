@@ -42,7 +42,7 @@ class Figures:
     """Everything one run measured. `times` are named as in `Loader.result`, `actors` is what they say of
     themselves at the end (`Directory.stats`). `load` says in words what else is special about it;
     `transactions` are Postgres' by phase, `over_time` is as `plot.OverTime`, `reconnects` counts attempts to
-    come back, `postponed` how often one was told when to, both after the connect phase, `turned_away` in it."""
+    come back, `postponed` how often one was told when to, after the connect phase, `turned_away` in it."""
 
     seed: int
     students: int
