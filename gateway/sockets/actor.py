@@ -1,15 +1,16 @@
 """The socket gateway as a Ray actor: one process with its sockets, on Ray's own event loop (uvloop)."""
 
 import asyncio
-import gc
 import os
 import resource
+import time
 import uuid
 from typing import Any
 
 import structlog
 from ray.exceptions import ActorDiedError
 
+from actors.garbage import Garbage
 from actors.named import named_actor
 from actors.nodes import footprint
 from actors.settings import DIRECTORY
@@ -26,6 +27,9 @@ from persistence.redis import Redis, open_redis
 from persistence.tickets import Tickets
 
 log = structlog.get_logger()
+
+GARBAGE_S = 1.0
+"""How often the process looks for cyclic garbage."""
 
 LANES_S = 5.0
 """How long a drained gateway waits for shards to hear that its connections are gone."""
@@ -82,14 +86,14 @@ class SocketGateway:
         await self._router.start()
         _take_all_descriptors()
         # What Ray and the imports left behind lives as long as the process: never look through it again.
-        gc.collect()
-        gc.freeze()
+        garbage = Garbage(time.monotonic())
         server = SocketServer(settings, self._router, authenticator)
         try:
             await server.start()
         except SetupError:
             await self._router.stop(0.0)
             raise
+        server.spawn(_tend(garbage, server))
         self._observe = ObservePort(server.pages())
         self._observed = await self._observe.start(settings.observe_host, settings.observe_port)
         log.info("gateway_listens", gateway=self.name, address=server.address, observe=self._observed)
@@ -166,6 +170,12 @@ class SocketGateway:
         directory = await named_actor(DIRECTORY)
         version, owners = await directory.slot_map.remote()
         return version, owners
+
+
+async def _tend(garbage: Garbage, server: SocketServer) -> None:
+    while True:
+        await asyncio.sleep(GARBAGE_S)
+        garbage.tend(time.monotonic(), server.connections)
 
 
 def _take_all_descriptors() -> None:
