@@ -89,14 +89,16 @@ class PeerLoader:
         self.found: dict[int, list[dict[str, Any]]] = {}
         """By student: what the server had when its last device connected."""
         self._orders = orders
-        self._issuer = TokenIssuer(open_keys(Path(orders.keys_folder)).signing)
+        self._tokens: dict[int, str] = {}
         self._waiting: dict[PeerDevice, asyncio.Future[None]] = {}
         self._stopping = False
         self.checks: dict[int, PeerCheck] = {}
         self.devices: dict[int, list[PeerDevice]] = {}
         wire = WIRES[orders.wire]
+        issuer = TokenIssuer(open_keys(Path(orders.keys_folder)).signing)
         for number in orders.numbers():
             told = script(self.mix, number)
+            self._tokens[number] = issuer.issue("access", told.student, lifetime_s=TOKEN_S)
             self.checks[number] = PeerCheck(told, self.faults, self.samples)
             self.devices[number] = [wire(self, number, i, name) for i, name in enumerate(told.devices)]
 
@@ -178,7 +180,7 @@ class PeerLoader:
 
     def token(self, number: int) -> str:
         """A token of a student."""
-        return self._issuer.issue("access", self.mix.student(number), lifetime_s=TOKEN_S)
+        return self._tokens[number]
 
     def heads(self, device: PeerDevice, heads: list[dict[str, Any]]) -> None:
         """The connection is made."""
@@ -209,7 +211,7 @@ class PeerLoader:
         return {
             "updates": self.updates,
             "connected": self.connected,
-            "faults": asdict(self.faults),
+            "faults": {"kinds": dict(self.faults.kinds), "kept": self.faults.kept},
             "closes": dict(self.closes),
             "frames_in": sum(device.frames_in for device in self.all_devices),
             "bytes_in": sum(device.bytes_in for device in self.all_devices),
