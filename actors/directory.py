@@ -8,13 +8,14 @@ from Postgres, and goes on with what was under way.
 import asyncio
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import ray
 import structlog
 
 from actors import nodes
+from actors.autoscale import Autoscale, Autoscaling
 from actors.core.placement import place
 from actors.metrics import MoveMetrics
 from actors.moving import PUBLISH_S, Moving, Tally
@@ -47,7 +48,8 @@ class Busy(PlayheadError):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a directory runs: how the shard and the socket gateway of a number are made, how many there are to
-    be at first, and the actors there is one of. The connections are those Postgres has to have for them."""
+    be at first, and the actors there is one of. The connections are those Postgres has to have for them. With
+    `autoscaling` the number of shards follows the load."""
 
     shard: Callable[[int], ActorSpec]
     gateway: Callable[[int], ActorSpec]
@@ -57,6 +59,7 @@ class Plan:
     postgres_dsn: str = field(repr=False)
     connections_a_shard: int = 0
     connections_beside: int = 0
+    autoscaling: Autoscaling | None = None
 
     def specs(self) -> list[ActorSpec]:
         """All actors there are at first."""
@@ -93,6 +96,7 @@ class Directory:
         self._started = asyncio.Lock()
         self._changing = asyncio.Lock()
         self._change: Change | None = None
+        self._drained: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reborn: bool = ray.get_runtime_context().was_current_actor_reconstructed
         if self._reborn:
@@ -107,6 +111,9 @@ class Directory:
                 await self._start()
             self._watching.start()
             self._spawn(self._tend_for_ever())
+            if self._plan.autoscaling is not None:
+                autoscale = Autoscale(self._plan.autoscaling, self.stats, self.scale, self._open_nodes)
+                self._spawn(autoscale.run_for_ever())
 
     def slot_map(self) -> tuple[int, list[str]]:
         """Version and the owner of each slot, by slot number."""
@@ -114,8 +121,11 @@ class Directory:
             raise SetupError("the directory has not read yet who owns which slot; ask again")
         return self._map.version, list(self._map.owners)
 
-    async def stats(self) -> dict[str, Any]:
-        """What is known of every actor: its own figures, the seconds since it last answered, restarts."""
+    async def stats(self, fresh: bool = False) -> dict[str, Any]:
+        """What is known of every actor: its own figures, the seconds since it last answered, restarts. They
+        are at most a few seconds old, unless they are wanted fresh."""
+        if fresh:
+            await self._watching.look()
         return {
             "map_version": self._map.version,
             "pid": os.getpid(),
@@ -142,9 +152,10 @@ class Directory:
 
     async def drain_node(self, node: str) -> None:
         """Begin to bring every shard and socket gateway of a Ray node to other nodes, which are created for
-        it; `progress` says how far it is. Raises `Busy`."""
+        it; `progress` says how far it is. Nothing is created on it any more. Raises `Busy`."""
         there = [name for name in self._handles if self._watching.of(name).get("node") == node]
         await self.scale(None, None, [name for name in there if name.startswith((SHARD, SOCKET))])
+        self._drained.add(node)
 
     async def progress(self) -> dict[str, Any] | None:
         """How far the latest change is: the fields of `Change`, its tally among them; None before any."""
@@ -196,6 +207,8 @@ class Directory:
         if there != (wanted.shards, wanted.gateways) or self._targets(shards, {}) != self._map.owners:
             self._change = wanted
             self._spawn(self._carry_out(wanted, frozenset()))
+        elif self._reborn:
+            self._change = replace(wanted, state="done")
 
     async def _revive(self) -> None:
         """`start` until it has worked: an actor may be on its way back just as we are."""
@@ -223,10 +236,14 @@ class Directory:
         """Create these actors, spread over the nodes but these; gives their names."""
         wanted = {spec.name: spec for spec in specs if spec.name not in self._handles}
         where = {name: str(self._watching.of(name).get("node", "")) for name in self._handles}
-        chosen = nodes.choose(wanted, where, [node for node in await nodes.alive() if node not in but])
+        chosen = nodes.choose(wanted, where, [node for node in await self._open_nodes() if node not in but])
         for name, spec in wanted.items():
             self._handles[name] = create(spec, chosen.get(name, ""))
         return list(wanted)
+
+    async def _open_nodes(self) -> list[str]:
+        """The nodes that are up and have not been drained."""
+        return [node for node in await nodes.alive() if node not in self._drained]
 
     def _spec(self, name: str) -> ActorSpec:
         return (self._plan.shard if name.startswith(SHARD) else self._plan.gateway)(number(name))

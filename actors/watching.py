@@ -55,9 +55,13 @@ class Watching:
             for name in self._handles
         }
 
+    async def look(self) -> None:
+        """Ask everybody now."""
+        await asyncio.gather(*(self._look_at(name) for name in list(self._handles)))
+
     async def _watch_for_ever(self) -> None:
         while True:
-            await asyncio.gather(*(self._look_at(name) for name in list(self._handles)))
+            await self.look()
             await asyncio.sleep(WATCH_S)
 
     async def _look_at(self, name: str) -> None:

@@ -110,6 +110,7 @@ def specs(settings: Settings, stores: Stores, keys_folder: Path, jwks: Jwks) -> 
         postgres_dsn=stores.postgres_dsn,
         connections_a_shard=settings.shards.connections,
         connections_beside=settings.postgres.web_connections + POSTGRES_RESERVE,
+        autoscaling=autoscaling(settings),
     )
     return ActorSpec(DIRECTORY, Directory, (plan, SET_UP_LOGS))
 

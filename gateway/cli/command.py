@@ -19,6 +19,7 @@ Playhead keeps every student at the right second on every device. In a checkout,
   playhead demo                      everything on this machine, with a lecture to play; Ctrl-C ends it
   playhead demo --video talk.mp4     the same with your own video
   playhead status                    what the running system is doing, as a table
+  playhead scale --shards 4          more or fewer shards and gateways, while students watch
   playhead token ada                 an access token for scripts and terminals
   playhead explain ada welcome       why a student's position is what it is, or was at a time
   playhead replay tests/corpus       hold this server against conformance scenarios
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.from_environment(options.config, _overrides(options))
-        if options.command in ("demo", "up", "status"):
+        if options.command in ("demo", "up", "status", "scale"):
             token_path = chosen.folder / "ray.token"
             ray_environment.prepare(token_path, loopback=not chosen.ray.address)
         return asyncio.run(_handler(options.command)(chosen, options))
@@ -110,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true", help="for programs")
     status = command("status", "shards, slots, sessions and durable lag as a table")
     status.add_argument("--json", action="store_true", help="for programs")
+    scale = command("scale", "more or fewer shards and gateways, while students watch")
+    scale.add_argument("--shards", type=int, metavar="N", help="so many shard processes from now on")
+    scale.add_argument("--gateways", type=int, metavar="N", help="so many socket gateway processes")
+    scale.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 
@@ -158,6 +163,19 @@ recovery from them. Needs no running system. Prints a verdict per file and every
 
 Each file is replayed twice: with a server that is durable at once, and with one that is durable only when
 the scenario says so. Exit status: 0 all met, 1 a miss, 2 a file that is not of the format.
+""",
+    "scale": """\
+Changes how many shards and socket gateways the running system has, up or down, while students watch.
+
+  playhead scale --shards 4                more memory and CPU for sessions
+  playhead scale --shards 1 --gateways 3   both at once
+
+The 256 slots of students are spread evenly with the fewest moves, idle ones first. Each slot is written,
+released and taken over under a new epoch; its students wait for a moment (the pause, shown here) and notice
+nothing: no socket closes, nothing is sent twice. A gateway that leaves sends its devices to the others, which
+takes them a second or so. Everything new runs before anything old ends, and whatever dies on the way, the
+directory goes on where it was. Until the next start; its numbers are those of the settings
+(shards.count, sockets.count).
 """,
     "status": """\
 Asks the running system (`demo` or `up` with the same data folder) and prints a table: for each shard its

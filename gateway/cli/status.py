@@ -45,6 +45,8 @@ async def status(settings: Settings, options: argparse.Namespace) -> int:
 def problems(stats: dict[str, Any]) -> list[str]:
     """What is wrong, one line each; empty if all is well."""
     wrong = []
+    if (change := stats.get("change") or {}).get("state") == "failed":
+        wrong.append(f"the latest `playhead scale` failed: {change['error']}")
     for name, actor in stats["actors"].items():
         if actor["seen_s"] is None or actor["seen_s"] > 10:
             wrong.append(f"{name} does not answer")
@@ -69,6 +71,12 @@ def _show(stats: dict[str, Any], wrong: list[str], web_url: str) -> None:
         else:
             gateways.add_row(f"  {name}", *(_cell(actor, f) for f in ("pid", "connections", "restarts")))
     console.print(shards, gateways, f"  pages {web_url} · slot map version {stats['map_version']}", sep="")
+    if (change := stats.get("change")) and change["state"] not in ("done", "failed"):
+        tally = change["tally"]
+        console.print(
+            f"  scaling to {change['shards']} shards and {change['gateways']} gateways: "
+            f"{tally['moved']} of {tally['to_move']} slots moved"
+        )
     for line in wrong:
         console.print(f"  [red]wrong:[/] {line}")
     if not wrong:

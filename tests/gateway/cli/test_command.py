@@ -23,7 +23,7 @@ from persistence.postgres import PostgresSettings, open_postgres
 from tests.acceptance.system import free_port
 from tests.conftest import make_database
 
-COMMANDS = ("demo", "up", "migrate", "token", "replay", "explain", "status")
+COMMANDS = ("demo", "up", "migrate", "token", "replay", "explain", "status", "scale")
 PLAYHEAD = (sys.executable, "-m", "gateway.cli")
 CLUSTER = """
 import asyncio, sys
@@ -83,6 +83,8 @@ async def test_token_is_one_that_verifies(tmp_path: Path) -> None:
         (("token", "ada", "--minutes", "0"), "--minutes"),
         (("token", "x" * 65), "64"),
         (("status",), "./run demo"),
+        (("scale",), "--shards 4"),
+        (("scale", "--shards", "3"), "./run demo"),
         (("up",), "postgres.dsn"),
         (("migrate",), "PLAYHEAD_POSTGRES_DSN"),
         (("migrate", "--config", "/no/such.toml"), "/no/such.toml"),
