@@ -29,6 +29,10 @@ class Faults:
         """How many."""
         return self.kinds.total()
 
+    def plain(self) -> dict[str, Any]:
+        """As plain values; `asdict` would make counts of pairs of the counts."""
+        return {"kinds": dict(self.kinds), "kept": self.kept}
+
     def add(self, kind: str, who: str, what: str) -> None:
         """Note a wrong or missing answer to a student's device; `kind` is what it is counted as."""
         self.kinds[kind] += 1

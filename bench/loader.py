@@ -341,7 +341,7 @@ class Loader:
         return {
             "updates": self.updates,
             "connected": self.connected,
-            "faults": asdict(self.faults),
+            "faults": self.faults.plain(),
             "closes": {str(code): n for code, n in traffic.closes.items()},
             "frames_in": traffic.frames_in,
             "bytes_in": traffic.bytes_in,

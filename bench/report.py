@@ -120,6 +120,7 @@ class Figures:
     def plain(self) -> dict[str, Any]:
         """For a JSON file."""
         return asdict(self) | {
+            "faults": self.faults.plain(),
             "title": self.title,
             "updates_per_s": self.updates_per_s,
             "cpu_us_per_update": {**self.cpu_us_per_update, "all": sum(self.cpu_us_per_update.values())},

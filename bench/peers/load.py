@@ -211,7 +211,7 @@ class PeerLoader:
         return {
             "updates": self.updates,
             "connected": self.connected,
-            "faults": {"kinds": dict(self.faults.kinds), "kept": self.faults.kept},
+            "faults": self.faults.plain(),
             "closes": dict(self.closes),
             "frames_in": sum(device.frames_in for device in self.all_devices),
             "bytes_in": sum(device.bytes_in for device in self.all_devices),

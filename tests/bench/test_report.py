@@ -1,5 +1,6 @@
 """The table: percentiles by nearest rank, goals that are missed are called missed."""
 
+import json
 from dataclasses import replace
 
 from rich.console import Console
@@ -71,3 +72,9 @@ def test_faults_are_shown_in_words_and_counted() -> None:
         show(wrong, console)
     assert "foreign head: student 3: rev 5 at 17 ms" in said.get()
     assert "30 × foreign head" in said.get()
+
+
+def test_faults_are_plain_in_the_json() -> None:
+    found = figures()
+    found.faults.add("lost head", "student 3 on 3-phone", "the last head never came")
+    assert json.loads(json.dumps(found.plain()))["faults"]["kinds"] == {"lost head": 1}
