@@ -4,9 +4,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from persistence.errors import SetupError
 
@@ -86,6 +87,8 @@ class SocketsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     public_url: str
     allowed_origins: list[str]
+    proxies: list[str]
+    admit_per_s: Annotated[float, Meta(gt=0)]
     tls_certificate: str
     tls_key: str
 

@@ -21,6 +21,8 @@ from gateway.keys import Jwks
 from gateway.logs import set_up_logs
 from gateway.settings import Settings
 from gateway.sockets.actor import SocketGateway
+from gateway.sockets.admission import AdmissionLimits
+from gateway.sockets.limits import SocketLimits
 from gateway.sockets.settings import SocketSettings
 from persistence.errors import SetupError
 from persistence.objects import ObjectStore
@@ -204,6 +206,11 @@ def socket_settings(settings: Settings, stores: Stores, jwks: Jwks) -> SocketSet
         port=settings.sockets.port,
         reuse_port=True,
         allowed_origins=tuple(sorted(own | set(settings.sockets.allowed_origins))),
+        limits=SocketLimits(
+            proxies=tuple(settings.sockets.proxies),
+            admission=AdmissionLimits.of(settings.sockets.admit_per_s),
+        ),
+        drain_accept_per_s=settings.sockets.admit_per_s,
         redis_url=stores.redis_url,
         tls_certificate=settings.sockets.tls_certificate or None,
         tls_key=settings.sockets.tls_key or None,

@@ -11,6 +11,7 @@ Pure: time comes as an argument, seconds on any monotonic clock.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class AdmissionLimits:
     lag_low_s: float = 0.04
     welcome_high_s: float = 1.5
     welcome_low_s: float = 0.75
+
+    @classmethod
+    def of(cls, per_s: float) -> Self:
+        """Of a gateway that serves so many new connections per second at its best."""
+        return cls(per_s=per_s, per_s_min=min(cls().per_s_min, per_s), burst=max(1, round(per_s / 5)))
 
 
 PROMISED = 0.8

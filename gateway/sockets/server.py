@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 from websockets.typing import Origin
@@ -72,7 +72,7 @@ class SocketServer:
         # Above every number an earlier incarnation of this gateway gave: what a shard still has for its
         # connections must never reach ours (P7).
         self._conns = time.time_ns() // 1000
-        self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in settings.limits.proxies)
+        self._proxies = _networks(settings.limits.proxies)
         self._gathered: list[Callable[[], None]] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -345,6 +345,13 @@ def _connections_max(limits: SocketLimits) -> int:
     """The cap of the settings, or what the file descriptors of this process allow (F32)."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FDS_RESERVED
     return max(1, allowed if limits.connections is None else min(limits.connections, allowed))
+
+
+def _networks(named: Sequence[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(network) for network in named)
+    except ValueError as error:
+        raise SetupError(f"sockets.proxies: {error}; write networks as 10.0.0.0/8") from None
 
 
 def _tls(settings: SocketSettings) -> ssl.SSLContext | None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from gateway import wiring
+from gateway.keys import Jwks
 from gateway.settings import DEFAULTS, load
+from gateway.sockets.limits import SocketLimits
 from persistence.errors import SetupError
+from persistence.objects import ObjectStore
 
 
 def test_the_defaults_are_whole() -> None:
@@ -30,6 +33,7 @@ def test_file_then_environment_then_command_line(tmp_path: Path) -> None:
         ("[shards]\nnumber = 3\n", "number"),
         ("[shrads]\ncount = 3\n", "shrads"),
         ('[shards]\ncount = "many"\n', "shards.count"),
+        ("[sockets]\nadmit_per_s = 0\n", "sockets.admit_per_s"),
         ("[shards\n", "site.toml"),
     ],
 )
@@ -48,6 +52,19 @@ def test_an_unknown_key_of_the_environment_is_refused() -> None:
 def test_the_example_for_production_can_be_used() -> None:
     settings = load(DEFAULTS.with_name("production.toml"), {}, {})
     assert settings.ray.address and settings.sockets.public_url.startswith("wss://")
+
+
+def test_f22_operators_say_how_many_come_in_and_who_stands_in_front(tmp_path: Path) -> None:
+    stores = wiring.Stores(
+        "postgresql://nobody", "redis://nobody", ObjectStore("http://x", "", "", "", "", "")
+    )
+    usual = wiring.socket_settings(load(None, {}, {}), stores, Jwks(()))
+    assert usual.limits == SocketLimits(), "the defaults stand in one place and mean the same in the other"
+    own = {"sockets.admit_per_s": 40.0, "sockets.proxies": ["10.0.0.0/8"]}
+    given = wiring.socket_settings(load(None, {}, own), stores, Jwks(()))
+    admission = given.limits.admission
+    assert (admission.per_s, admission.per_s_min, admission.burst) == (40.0, 40.0, 8)
+    assert given.drain_accept_per_s == 40.0 and given.limits.proxies == ("10.0.0.0/8",)
 
 
 def test_rule_18_more_connections_than_postgres_has_are_refused() -> None:

@@ -88,6 +88,11 @@ async def test_a_taken_port_is_a_clear_error(start: Start) -> None:
         await start(settings={"port": gateway.address[1]})
 
 
+async def test_a_proxy_that_is_no_network_is_a_clear_error(start: Start) -> None:
+    with pytest.raises(SetupError, match=r"10\.0\.0\.0/8"):
+        await start(proxies=("the load balancer",))
+
+
 async def test_two_gateways_share_a_port(start: Start) -> None:
     first = await start(settings={"reuse_port": True})
     second = await start(settings={"reuse_port": True, "port": first.address[1]})
