@@ -81,7 +81,10 @@ class Autoscale:
     async def look(self) -> None:
         """One look at the figures, and what follows from it."""
         now_s = self._now_s()
-        actors = (await self._stats())["actors"]
+        stats = await self._stats()
+        if (change := stats.get("change")) is not None and change["state"] not in ("done", "failed"):
+            return
+        actors = stats["actors"]
         shards = {
             name: self._sample(name, figures, now_s)
             for name, figures in actors.items()

@@ -30,6 +30,7 @@ class Place:
         self.seconds = 0
         self.silent: set[str] = set()
         self.busy = False
+        self.moving = False
         self.where = dict(shards)
         self.used = dict.fromkeys(shards, 0.0)
         self.scaled: list[tuple[int, list[str]]] = []
@@ -54,7 +55,8 @@ class Place:
             }
             for name, node in self.where.items()
         }
-        return {"actors": {**actors, "gateway:socket:0": {"pid": 2, "seen_s": None}}}
+        change = {"state": "moving"} if self.moving else None
+        return {"change": change, "actors": {**actors, "gateway:socket:0": {"pid": 2, "seen_s": None}}}
 
     async def scale(self, shards: int | None, gateways: int | None, leave: Sequence[str] = ()) -> None:
         if self.busy:
@@ -110,6 +112,16 @@ async def test_what_cannot_begin_is_tried_again_later() -> None:
     place.busy = False
     await place.looks(9)
     assert place.scaled[0] == (3, [])
+
+
+async def test_while_slots_move_nothing_else_begins() -> None:
+    place = Place({"shard:0": "a", "shard:1": "a"})
+    place.sessions, place.moving = 200, True
+    await place.looks(20)
+    assert place.scaled == []
+    place.moving = False
+    await place.looks(9)
+    assert place.scaled == [(3, [])]
 
 
 async def test_a_load_that_is_gone_drains_one() -> None:
