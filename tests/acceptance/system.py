@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -114,8 +114,11 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncIterator[System]:
-    """Everything on the Ray cluster of the run, with ports of its own, an empty database and one course."""
+async def start_system(
+    embedded: Embedded, dsn: str, folder: Path, changes: Mapping[str, Any] | None = None
+) -> AsyncIterator[System]:
+    """Everything on the Ray cluster of the run, with ports of its own, an empty database and one course.
+    `changes` are settings by `section.key`."""
     settings = load(
         None,
         {},
@@ -123,6 +126,7 @@ async def start_system(embedded: Embedded, dsn: str, folder: Path) -> AsyncItera
             "data.folder": str(folder),
             "web.port": free_port(),
             "sockets.port": free_port(),
+            **(changes or {}),
         },
     )
     postgres = await open_postgres(PostgresSettings(dsn, "tests", 1, 2))
