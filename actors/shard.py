@@ -96,6 +96,7 @@ class Shard:
         self._dropped: dict[str, Dropped] = {}
         self._starting = asyncio.Lock()
         self._activation: Activation | None = None
+        self._postgres: Postgres | None = None
         self._checkpointer: Checkpointer | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._metrics = ShardMetrics(name)
@@ -251,6 +252,7 @@ class Shard:
         )
         self._checkpointer.start()
         self._upkeep = asyncio.create_task(self._upkeep_for_ever(postgres, self._checkpointer))
+        self._postgres = postgres
         self._handoff = Handoff(
             self.name,
             postgres,
