@@ -48,6 +48,9 @@ ATTACH_AGAIN_S = 5.0
 EARLY_MAX = 256
 """Pushes kept per shard whose incarnation no reply has named yet."""
 
+HELD_MAX = 10_000
+"""Operations kept for a slot whose owner is not known; a slot has some hundred students."""
+
 ARRIVED_LOOK_S = 0.01
 """How often whoever moves slots looks whether their connections have arrived."""
 
@@ -422,7 +425,7 @@ class ShardRouter:
 
     def _hold(self, slot: int, operations: list[Outgoing]) -> None:
         held = self._held.setdefault(slot, [])
-        if len(held) >= self._capacity // 16:
+        if len(held) >= HELD_MAX:
             raise LaneFull(f"{len(held)} operations wait for the owner of slot {slot}; try later")
         held += operations
 
