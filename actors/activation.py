@@ -290,7 +290,5 @@ def _would_refuse(item: Item, operation: Operation) -> bool:
         return True
     if not isinstance(operation, Apply):
         return False
-    for event in operation.events:
-        if event.item == item.id and event.version not in item.durations_ms:
-            return True
-    return False
+    versions = item.durations_ms
+    return any(event.item == item.id and event.version not in versions for event in operation.events)

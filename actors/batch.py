@@ -87,16 +87,22 @@ Outgoing = Attach | Detach | Forward | PullHeads | Present
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """All that one gateway has for one shard now. `gateway` is its actor name, `life` one incarnation."""
+    """All that one gateway has for one shard now. `gateway` is its actor name, `life` one incarnation.
+
+    `heard` is the latest numbered answer of the shard that reached it (`Outcomes.number`).
+    """
 
     gateway: str
     life: str
     operations: list[Operation]
+    heard: int = 0
 
 
-def encode_batch(gateway: str, life: str, operations: Sequence[Outgoing | Operation]) -> bytes:
+def encode_batch(
+    gateway: str, life: str, operations: Sequence[Outgoing | Operation], heard: int = 0
+) -> bytes:
     """The bytes of a `Batch`, whose operations may be `Forward`."""
-    return encoder.encode((gateway, life, operations))
+    return encoder.encode((gateway, life, operations, heard))
 
 
 class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -166,11 +172,15 @@ Outcome = Deliver | Attached | Reattach | Moved | Close | AllApplied | AllDurabl
 
 
 class Outcomes(msgspec.Struct, frozen=True, array_like=True):
-    """What a shard has for one gateway: the reply to a batch, or a push. `life`: its incarnation."""
+    """What a shard has for one gateway: the reply to a batch, or a push. `life`: its incarnation.
+
+    A reply with a `number` brings pushes, and is asked for again unless the next batch has `heard` of it.
+    """
 
     shard: str
     life: str
     outcomes: list[Outcome]
+    number: int = 0
 
 
 API_DEVICE = "api"

@@ -17,9 +17,8 @@ CALLS_PER_S, CALLS_AT_ONCE = 24.0, 8
 """Calls that all lanes of a process make together without waiting for more to send: a call of an actor takes
 about 1.5 ms of CPU on both sides whatever it carries (Ray 2.60), an update some 30 us."""
 
-WORTH_A_CALL = 200
-"""Items that share the price of a call well enough, and whose answers stay below the 100 KB from which Ray
-carries a blob through its object store."""
+WORTH_A_CALL = 400
+"""Items that share the price of a call well enough."""
 log = structlog.get_logger()
 
 
@@ -34,15 +33,16 @@ class Pace:
     ask for more calls than that, batches grow instead.
     """
 
-    __slots__ = ("_at_s", "_calls")
+    __slots__ = ("_at_s", "_calls", "_calls_per_s")
 
-    def __init__(self) -> None:
+    def __init__(self, calls_per_s: float = CALLS_PER_S) -> None:
+        self._calls_per_s = calls_per_s
         self._calls = float(CALLS_AT_ONCE)
         self._at_s = 0.0
 
     def take(self, now_s: float) -> bool:
         """Take a call; False if there is none left at the moment."""
-        self._calls = min(self._calls + (now_s - self._at_s) * CALLS_PER_S, CALLS_AT_ONCE)
+        self._calls = min(self._calls + (now_s - self._at_s) * self._calls_per_s, CALLS_AT_ONCE)
         self._at_s = now_s
         if self._calls < 1.0:
             return False
@@ -76,6 +76,7 @@ class Lane(Generic[T]):
         self._patience_s = patience_s
         self._pace = pace or Pace()
         self._first_s = 0.0
+        self._nudged = False
         self._batch_max = batch_max
         self._capacity = capacity
         self._retry_s = retry_s
@@ -113,8 +114,18 @@ class Lane(Generic[T]):
 
     def nudge(self) -> None:
         """Send a batch soon even if nothing waits: an empty one asks the actor whether it still knows us."""
+        self._nudged = True
         self._settled.clear()
         self._ready.set()
+
+    def take(self, most: int) -> list[T]:
+        """Take out up to so many of those that wait, to bring them another way; none while others are on
+        their way here, or they would be overtaken."""
+        if self._in_flight:
+            return []
+        taken = self._waiting[:most]
+        del self._waiting[:most]
+        return taken
 
     async def settled(self) -> None:
         """Wait until nothing waits and nothing is in flight; the caller bounds the wait."""
@@ -154,11 +165,13 @@ class Lane(Generic[T]):
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._ready.clear()
-            self._in_flight = batch
-            await self._send_until_answered(batch)
-            self._in_flight = []
-            self.sent_batches += 1
-            self.sent_items += len(batch)
+            if batch or self._nudged:
+                self._nudged = False
+                self._in_flight = batch
+                await self._send_until_answered(batch)
+                self._in_flight = []
+                self.sent_batches += 1
+                self.sent_items += len(batch)
             if not self._ready.is_set():
                 self._settled.set()
 
@@ -172,7 +185,8 @@ class Lane(Generic[T]):
         while len(self._waiting) < WORTH_A_CALL:
             await asyncio.sleep(max(until_s - now_s, 0.0))
             now_s = loop.time()
-            if self._pace.take(now_s) or now_s >= patience_s:
+            taken_away = not (self._waiting or self._nudged)
+            if taken_away or self._pace.take(now_s) or now_s >= patience_s:
                 return
             until_s = min(now_s + max(self._window_s, LOOK_S), patience_s)
 

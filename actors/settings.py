@@ -26,4 +26,5 @@ class ShardSettings:
     catalogue_ttl_s: float = 60.0
     call_deadline_s: float = 5.0
     window_s: float = 0.02
+    patience_s: float = 0.12
     lane_outcomes: int = 100_000

@@ -38,11 +38,12 @@ from actors.core.placement import slot_of
 from actors.dropped import Dropped
 from actors.garbage import Garbage
 from actors.handoff import Handoff, Released
-from actors.lane import Lane, LaneFull
+from actors.lane import Lane, LaneFull, Pace
 from actors.metrics import ShardMetrics
 from actors.named import named_actor
 from actors.nodes import footprint
 from actors.residents import Residents, Turn
+from actors.riding import RIDE_MAX, Riding
 from actors.settings import ShardSettings
 from persistence import checkpoints, leases
 from persistence.errors import Fenced
@@ -53,6 +54,10 @@ log = structlog.get_logger()
 
 EXIT_FENCED = 70
 """Exit status of a shard that a newer incarnation has replaced (sysexits: internal software error)."""
+
+PUSHES_PER_S = 4.0
+"""Calls with pushes alone that a shard makes without waiting: a busy gateway fetches them with its next
+batch, an idle one hears them at once."""
 
 UPKEEP_S = 1.0
 MONTHS_EVERY_S = 6 * 3600.0
@@ -94,6 +99,8 @@ class Shard:
         self._failures: dict[str, int] = {}
         self._forgotten: dict[str, int] = {}
         self._dropped: dict[str, Dropped] = {}
+        self._pace = Pace(PUSHES_PER_S)
+        self._riding = Riding()
         self._starting = asyncio.Lock()
         self._activation: Activation | None = None
         self._postgres: Postgres | None = None
@@ -127,6 +134,8 @@ class Shard:
         """Carry out a `Batch`; gives the `Outcomes` for the gateway that called."""
         activation = await self._started()
         batch = batch_decoder.decode(blob)
+        if lost := self._riding.lost(batch.gateway, batch.heard):
+            self._queue(batch.gateway, lost)
         here, away = self._split(batch.operations)
         freezes = self._handoff.freezes if self._handoff is not None else 0
         ready, late = await activation.prepare(here)
@@ -148,7 +157,10 @@ class Shard:
             # An `Attach` without an answer is sent again by itself; for others the device has to resend.
             own.append(Reattach(unheard))
         self._push(turn)
-        return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), own))
+        lane = self._lanes.get(batch.gateway)
+        riders = lane.take(RIDE_MAX) if lane is not None else []
+        number = self._riding.leave(batch.gateway, riders)
+        return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), riders + own, number))
 
     async def act(self, blob: bytes) -> bytes:
         """Carry out an `Act`; gives `Acted`, when it is applied and, within about 2 s, committed."""
@@ -303,16 +315,20 @@ class Shard:
 
     def _push(self, turn: Turn) -> None:
         for gateway, outcomes in turn.take_all():
-            lane = self._lanes.get(gateway)
-            if lane is None:  # an empty lane is falsy
-                lane = self._open_lane(gateway)
-            for index, outcome in enumerate(outcomes):
-                try:
-                    lane.put(outcome)
-                except LaneFull:
-                    # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
-                    self._drop(gateway, outcomes[index:])
-                    break
+            self._queue(gateway, outcomes)
+
+    def _queue(self, gateway: str, outcomes: list[Outcome]) -> None:
+        """Let these go with the next answer to the gateway, or by a call of their own if that is not soon."""
+        lane = self._lanes.get(gateway)
+        if lane is None:  # an empty lane is falsy
+            lane = self._open_lane(gateway)
+        for index, outcome in enumerate(outcomes):
+            try:
+                lane.put(outcome)
+            except LaneFull:
+                # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
+                self._drop(gateway, outcomes[index:])
+                break
 
     def _drop(self, gateway: str, outcomes: list[Outcome]) -> None:
         """There is no room for these: whom they were for hears it with the next call that succeeds."""
@@ -340,7 +356,13 @@ class Shard:
             await self._deliver(gateway, outcomes)
 
         settings = self.settings
-        lane = self._lanes[gateway] = Lane(send, window_s=settings.window_s, capacity=settings.lane_outcomes)
+        lane = self._lanes[gateway] = Lane(
+            send,
+            window_s=settings.window_s,
+            patience_s=settings.patience_s,
+            pace=self._pace,
+            capacity=settings.lane_outcomes,
+        )
         lane.start()
         return lane
 
@@ -368,6 +390,7 @@ class Shard:
         log.warning("gateway_forgotten", gateway=gateway, shard=self.name)
         self._forgotten[gateway] = self._forgotten.get(gateway, 0) + 1
         self._dropped.pop(gateway, None)
+        self._riding.forget(gateway)
         turn = Turn()
         self._residents.forget(gateway, now_ms(), turn)
         turn.take(gateway)

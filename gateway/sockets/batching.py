@@ -142,6 +142,7 @@ class ShardRouter:
         self._lanes: dict[str, Lane[Outgoing]] = {}
         self._slot_lanes: list[Lane[Outgoing]] = []
         self._lives: dict[str, str] = {}
+        self._heard: dict[str, int] = {}
         self._retired: dict[str, set[str]] = {}
         self._early: dict[str, list[Outcomes]] = {}
         self._since_s: dict[str, float] = {}
@@ -242,7 +243,7 @@ class ShardRouter:
 
     async def _send(self, shard: str, operations: list[Outgoing]) -> None:
         since_s = self._since_s.get(shard, self._loop.time())
-        blob = self._encode(operations)
+        blob = self._encode(operations, self._heard.get(shard, 0))
         async with asyncio.timeout(self._call_s):
             answer = await self._call(shard, blob)
         outcomes = outcomes_decoder.decode(answer)
@@ -252,18 +253,20 @@ class ShardRouter:
             self.metrics.answered_in_s.observe(self._loop.time() - since_s)
         if outcomes.life != self._lives.get(shard):
             self._begin_life(shard, outcomes.life)
+        if outcomes.number:
+            self._heard[shard] = outcomes.number
         self._perform(outcomes)
         if self._misrouted:
             self._keep(shard, operations)
 
-    def _encode(self, operations: list[Outgoing]) -> bytes:
+    def _encode(self, operations: list[Outgoing], heard: int) -> bytes:
         """The batch as bytes. An operation that cannot be written is no lost call: sent again it would hold
         up the lane for ever, so it goes, and its connection with it (F28)."""
         try:
-            return encode_batch(self._gateway, self._life, operations)
+            return encode_batch(self._gateway, self._life, operations, heard)
         except Exception:  # noqa: BLE001 - whatever it is, it would be so again
             sound = [operation for operation in operations if self._can_be_written(operation)]
-            return encode_batch(self._gateway, self._life, sound)
+            return encode_batch(self._gateway, self._life, sound, heard)
 
     def _can_be_written(self, operation: Outgoing) -> bool:
         try:
