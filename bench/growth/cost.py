@@ -39,7 +39,7 @@ class Plan:
     use_of_core: float
     sessions_per_shard: float
     sockets_per_gateway: float
-    window_s: float
+    patience_s: float
     connections_per_shard: int
     cell_students: int
 
@@ -100,8 +100,8 @@ def bill(figures: Figures, students: int) -> Bill:
     shards = _each(cells, students / plan.sessions_per_shard, shard_cores / plan.use_of_core)
     gateways = _each(cells, sockets / plan.sockets_per_gateway, gateway_cores / plan.use_of_core)
     lanes = shards // cells * (gateways // cells) * cells
-    # An idle lane sends nothing; a busy one a batch a window.
-    batches_s = min(updates_s, lanes / plan.window_s)
+    # A batch collects for so long from its first update on, and the next one begins with the next update.
+    batches_s = lanes / (plan.patience_s + lanes / updates_s)
     batch_cores = batches_s * measured.batch_us / 1e6
     postgres_cores = updates_s * measured.postgres_us / 1e6
     connect_cores = connects_s * measured.connection_us / 1e6
@@ -130,7 +130,7 @@ def bill(figures: Figures, students: int) -> Bill:
         Line("shards", f"{shards:,}", f"{students / shards:,.0f} sessions each"),
         Line("socket gateways", f"{gateways:,}", f"{sockets / gateways:,.0f} sockets each"),
         Line("lanes gateway x shard", f"{lanes:,}", f"{updates_s / lanes:,.0f} updates/s on each"),
-        Line("updates in a batch", f"{found['batch']:.1f}", f"window {plan.window_s * 1000:g} ms"),
+        Line("updates in a batch", f"{found['batch']:.1f}", f"collected for {plan.patience_s * 1000:g} ms"),
         Line("cores: shards", f"{shard_cores:.1f}", f"{measured.shard_us:g} µs an update"),
         Line("cores: socket gateways", f"{gateway_cores:.1f}", f"{measured.gateway_us:g} µs an update"),
         Line("cores: Ray calls", f"{batch_cores:.1f}", f"{measured.batch_us:g} µs a batch"),
