@@ -339,13 +339,13 @@ class Directory:
         sockets = self._chosen(SOCKET, change.gateways, leave)
         before = set(self._handles)
         try:
-            async with asyncio.timeout(START_DEADLINE_S):
-                come = await self._create(map(self._spec, [*shards, *sockets]), away)
-                new = [name for name in come if name.startswith(SHARD)]
-                await asyncio.gather(*(self._handles[name].own.remote([], 0) for name in new))
-                starting = [self._handles[name].start.remote() for name in come if name not in new]
-                await asyncio.gather(*starting)
-                await self._introduce(self._named(SHARD))
+            come = [name for name in (*shards, *sockets) if name not in before]
+            # A process that starts takes a core for seconds: never several at once on a node that serves.
+            together = max(1, len(await self._open_nodes()))
+            for first in range(0, len(come), together):
+                async with asyncio.timeout(START_DEADLINE_S):
+                    await self._begin(come[first : first + together], away)
+            await self._introduce(self._named(SHARD))
         except BaseException:
             await self._dismiss(set(self._handles) - before)
             there = {"shards": len(self._named(SHARD)), "gateways": len(self._named(SOCKET))}
@@ -357,6 +357,13 @@ class Directory:
         await self._let_go([name for name in self._named(SOCKET) if name not in sockets])
         await self._let_go([name for name in self._named(SHARD) if name not in shards])
         await self._introduce(self._named(SHARD))
+
+    async def _begin(self, come: Sequence[str], away: Collection[str]) -> None:
+        """Create these, not on those nodes, and wait until they serve."""
+        await self._create(map(self._spec, come), away)
+        shards = [self._handles[name].own.remote([], 0) for name in come if name.startswith(SHARD)]
+        sockets = [self._handles[name].start.remote() for name in come if name.startswith(SOCKET)]
+        await asyncio.gather(*shards, *sockets)
 
     async def _move_to(self, shards: Sequence[str], tally: Tally) -> None:
         loads: dict[int, int] = {}
