@@ -59,47 +59,6 @@ def place(
     return owners
 
 
-def relieve(
-    shards: Sequence[str], former: Sequence[str], loads: Sequence[float], moves_max: int, above: float = 0.25
-) -> list[str]:
-    """The owner of each slot after at most `moves_max` moves from the hottest shards to the coldest.
-
-    A shard is hot when its load is more than `above` over the mean. Each move takes the lightest slot that
-    brings the shard below that, or else the heaviest one that leaves the receiver cooler than the giver was;
-    where nothing helps (one slot is the whole heat) the owners stay as they are.
-    """
-    owners = list(former)
-    held = _held(sorted(set(shards)), owners)
-    total = {name: sum(loads[slot] for slot in slots) for name, slots in held.items()}
-    limit = sum(total.values()) / len(total) * (1 + above)
-    for _ in range(moves_max):
-        hot = max(total, key=lambda name: (total[name], name))
-        cold = min(total, key=lambda name: (total[name], name))
-        # Whoever receives must not become the hottest: the same slot would come back.
-        fit = [slot for slot in held[hot] if loads[slot] > 0 and total[cold] + loads[slot] < total[hot]]
-        if total[hot] <= limit or not fit:
-            break
-        enough = [slot for slot in fit if total[hot] - loads[slot] <= limit >= total[cold] + loads[slot]]
-        slot = min(enough, key=lambda s: (loads[s], s)) if enough else max(fit, key=lambda s: (loads[s], -s))
-        owners[slot] = cold
-        held[hot].remove(slot)
-        held[cold].append(slot)
-        total[hot] -= loads[slot]
-        total[cold] += loads[slot]
-    return owners
-
-
-def refine(owners: Sequence[str], slots: int) -> list[str]:
-    """The owners in a map of `slots` slots, a multiple of the present number; no student changes shard.
-
-    A slot falls into exactly the slots that are equal to it modulo the present number, because
-    `crc32 % (k * n) % n == crc32 % n`. Raises `ValueError` if `slots` is no multiple.
-    """
-    if not owners or slots % len(owners):
-        raise ValueError(f"{slots} is no multiple of {len(owners)} slots, so students would change slot")
-    return [owners[slot % len(owners)] for slot in range(slots)]
-
-
 def _held(names: Sequence[str], owners: Sequence[str]) -> dict[str, list[int]]:
     held: dict[str, list[int]] = {name: [] for name in names}
     for slot, owner in enumerate(owners):

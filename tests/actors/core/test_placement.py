@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.placement import SLOTS, TOLERANCE, place, refine, relieve, slot_of
+from actors.core.placement import SLOTS, TOLERANCE, place, slot_of
 
 NAMES = st.lists(st.integers(0, 60).map("shard:{}".format), min_size=1, max_size=24, unique=True)
 COUNTS = st.sampled_from([1, 7, 64, 256, 300])
@@ -133,30 +133,6 @@ def test_the_heaviest_shard_is_never_heavier_than_by_numbers_alone(count: int, s
     assert max(total.values()) <= 2 * best + 1e-6
 
 
-@given(changes(), st.integers(0, 20))
-def test_relief_moves_little_and_only_to_cooler_shards(
-    change: tuple[list[str], list[str], list[float], int], moves_max: int
-) -> None:
-    shards, former, loads, slots = change
-    before = place(shards, former, loads, slots)
-    after = relieve(shards, before, loads, moves_max)
-    assert moves(before, after) <= moves_max
-    assert heat(after, loads) <= heat(before, loads) + 1e-6
-
-
-def test_relief_takes_a_hot_slot_away_and_then_rests() -> None:
-    before = place(["s0", "s1"], slots=8)
-    loads = [60.0 if slot in (0, 2) else 5.0 for slot in range(8)]
-    after = relieve(["s0", "s1"], before, loads, moves_max=8)
-    assert moves(before, after) == 1 and heat(after, loads) < heat(before, loads)
-    assert relieve(["s0", "s1"], after, loads, moves_max=8) == after
-
-
-def test_relief_leaves_a_slot_that_is_the_whole_heat_where_it_is() -> None:
-    before = place(["s0", "s1"], slots=2)
-    assert relieve(["s0", "s1"], before, [100.0, 1.0], moves_max=8) == before
-
-
 def heat(owners: Sequence[str], loads: Sequence[float]) -> float:
     total: dict[str, float] = {}
     for owner, load in zip(owners, loads, strict=True):
@@ -166,15 +142,8 @@ def heat(owners: Sequence[str], loads: Sequence[float]) -> float:
 
 @given(st.text(min_size=1, max_size=64))
 def test_more_slots_part_a_slot_into_known_ones(student: str) -> None:
-    owners = place(["s0", "s1", "s2"])
     for fewer, more in pairwise((256, 1024, 4096, 16_384)):
         assert slot_of(student, more) % fewer == slot_of(student, fewer)
-        assert refine(owners, more)[slot_of(student, more)] == owners[slot_of(student)]
-
-
-def test_slots_are_only_parted_whole() -> None:
-    with pytest.raises(ValueError, match="no multiple"):
-        refine(place(["s0"]), 300)
 
 
 def test_nothing_can_be_placed_on_no_shards() -> None:
