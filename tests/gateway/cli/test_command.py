@@ -177,7 +177,9 @@ def stores(embedded: Embedded, dsn: str) -> dict[str, str]:
 
 
 @pytest.mark.timeout(300)
-async def test_migrate_then_up_then_sigterm(embedded: Embedded, postgres_dsn: str, tmp_path: Path) -> None:
+async def test_migrate_then_up_then_scale_then_sigterm(
+    embedded: Embedded, postgres_dsn: str, tmp_path: Path
+) -> None:
     environment = stores(embedded, postgres_dsn)
     ports = (free_port(), free_port(), free_port())
     options = ("--port", "--socket-port", "--dashboard-port")
@@ -188,11 +190,30 @@ async def test_migrate_then_up_then_sigterm(embedded: Embedded, postgres_dsn: st
     code, _, err = await playhead("migrate", **environment)
     assert code == 0 and "0001_core.sql" in err
     ready = f"http://127.0.0.1:{ports[0]}/readyz"
-    async with running(up, environment), aiohttp.ClientSession() as web, web.get(ready) as answer:
-        assert answer.status == 200
     postgres = await open_postgres(PostgresSettings(postgres_dsn, "tests", 1, 1))
-    assert await postgres.value("SELECT count(*) FROM slot_lease WHERE owner <> '' AND epoch = 1") == 256
+    async with running(up, environment):
+        async with aiohttp.ClientSession() as web, web.get(ready) as answer:
+            assert answer.status == 200
+        assert await postgres.value("SELECT count(*) FROM slot_lease WHERE owner <> '' AND epoch = 1") == 256
+        await _scales(("--data", str(tmp_path)), environment)
+        assert await postgres.value("SELECT count(DISTINCT owner) FROM slot_lease") == 3
     await postgres.close()
+
+
+async def _scales(options: tuple[str, ...], environment: dict[str, str]) -> None:
+    code, out, err = await playhead(
+        "scale", "--shards", "3", "--gateways", "2", "--json", *options, **environment
+    )
+    assert code == 0, err
+    said = json.loads(out)
+    slots = [actor["slots"] for name, actor in said["actors"].items() if name.startswith("shard:")]
+    assert sorted(slots) == [85, 85, 86] and said["moved"] == 85
+    assert {"gateway:socket:0", "gateway:socket:1"} <= said["actors"].keys()
+    code, out, err = await playhead("scale", "--shards", "3", *options, **environment)
+    assert code == 0 and "0 slots moved" in out, err
+    for count, says in (("0", "at least one"), ("400", "max_connections")):
+        code, out, err = await playhead("scale", "--shards", count, *options, **environment)
+        assert (code, out) == (1, "") and says in err and err.count("\n") == 1, err
 
 
 async def _until(process: asyncio.subprocess.Process, pattern: str) -> None:
