@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     scale = command("scale", "more or fewer shards and gateways, while students watch")
     scale.add_argument("--shards", type=int, metavar="N", help="so many shard processes from now on")
     scale.add_argument("--gateways", type=int, metavar="N", help="so many socket gateway processes")
+    scale.add_argument("--drain-node", metavar="NODE", help="bring what runs on this Ray node to the others")
     scale.add_argument("--json", action="store_true", help="for programs")
     return parser
 
@@ -169,6 +170,7 @@ Changes how many shards and socket gateways the running system has, up or down, 
 
   playhead scale --shards 4                more memory and CPU for sessions
   playhead scale --shards 1 --gateways 3   both at once
+  playhead scale --drain-node 3fa9         before a node (the beginning of its id) is taken away
 
 The 256 slots of students are spread evenly with the fewest moves, idle ones first. Each slot is written,
 released and taken over under a new epoch; its students wait for a moment (the pause, shown here) and notice

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from actors import nodes
 from actors.named import named_actor
 from actors.settings import DIRECTORY
 from gateway import cluster
@@ -37,15 +38,21 @@ class NotScaled(PlayheadError):
 
 async def scale(settings: Settings, options: argparse.Namespace) -> int:
     """Change the numbers, show how it goes, and what has become of it."""
-    if options.shards is None and options.gateways is None:
+    if options.shards is None and options.gateways is None and options.drain_node is None:
         raise SetupError("say how many there are to be: `playhead scale --shards 4`, --gateways 2, or both")
+    if options.drain_node is not None and (options.shards, options.gateways) != (None, None):
+        raise SetupError("--drain-node keeps the numbers; drain first, then change them")
     found = running.read(settings.folder)
     joined = await asyncio.to_thread(cluster.join, found.ray_address)
     try:
         directory = await _directory()
         before: Stats = await _asked(directory.stats.remote(fresh=True))
         began_s = time.monotonic()
-        await _asked(directory.scale.remote(options.shards, options.gateways))
+        if options.drain_node is not None:
+            node = the_node(options.drain_node, await nodes.alive())
+            await _asked(directory.drain_node.remote(node))
+        else:
+            await _asked(directory.scale.remote(options.shards, options.gateways))
         with _Said(quiet=options.json) as said:
             change = await _until_done(directory, said.show)
         seconds = time.monotonic() - began_s
@@ -57,6 +64,19 @@ async def scale(settings: Settings, options: argparse.Namespace) -> int:
     else:
         _show(change, seconds, before, after)
     return 0
+
+
+def the_node(said: str, alive: Sequence[str]) -> str:
+    """The id of the node that a person means by the beginning of it. Raises `SetupError`."""
+    found = [node for node in alive if node.startswith(said)] if said else []
+    if len(found) != 1:
+        short = ", ".join(node[:12] for node in alive)
+        raise SetupError(
+            f"{len(found)} of the nodes that are up begin with {said!r}; give the beginning of one of {short}"
+        )
+    if len(alive) == 1:
+        raise SetupError("it is the only node that is up; start another one first")
+    return found[0]
 
 
 async def _directory() -> Any:
