@@ -76,6 +76,7 @@ class ScalingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up_after_s: float
     down_after_s: float
     rest_s: float
+    look_every_s: float
     cores_per_actor: float
 
 

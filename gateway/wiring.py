@@ -136,7 +136,7 @@ def autoscaling(settings: Settings) -> Autoscaling | None:
         )
     except ValueError as error:
         raise SetupError(f"the settings of [scaling] cannot be: {error}; see config/default.toml") from None
-    return Autoscaling(band=band, cores_per_actor=scaling.cores_per_actor)
+    return Autoscaling(band=band, cores_per_actor=scaling.cores_per_actor, look_every_s=scaling.look_every_s)
 
 
 def check_budget(settings: Settings, connections_max: int) -> None:
