@@ -46,8 +46,8 @@ class Released:
 
 class Handoff:
     """The slots of one shard. `epochs` are those it may write, `served` those it answers for; both are the
-    shard's own. `told()` returns when what was pushed so far has reached the gateways, `bring(students)` when
-    they are in memory. `fenced(error)` hears that somebody else has taken a slot.
+    shard's own. `bring(students)` returns when they are in memory, `fenced(error)` hears that somebody else
+    has taken a slot.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class Handoff:
         served: set[int],
         residents: Residents,
         checkpointer: Checkpointer,
-        told: Callable[[], Awaitable[None]],
         bring: Callable[[Sequence[str]], Awaitable[None]],
         fenced: Callable[[Fenced], None],
     ) -> None:
@@ -68,7 +67,6 @@ class Handoff:
         self._served = served
         self._residents = residents
         self._checkpointer = checkpointer
-        self._told = told
         self._bring = bring
         self._fenced = fenced
         self.freezes = 0
@@ -130,25 +128,12 @@ class Handoff:
             self._served.add(slot)
 
     async def _write_rest(self, slots: Sequence[int]) -> list[int]:
-        """Which of the frozen slots have nothing left to write, and have told what they had to tell."""
-        told = asyncio.create_task(self._in_time(self._told()))
-        try:
-            written = await self._checkpointer.flush_slots(slots, FREEZE_S)
-        finally:
-            await told
+        """Which of the frozen slots have nothing left to write."""
+        written = await self._checkpointer.flush_slots(slots, FREEZE_S)
         late = sorted(set(slots) - written)
         if late:
             log.warning("slots_not_written_in_time", shard=self._name, slots=late)
         return [slot for slot in slots if slot in written]
-
-    @staticmethod
-    async def _in_time(waited: Awaitable[None]) -> None:
-        """A gateway that does not answer keeps no slot from moving; it will attach its connections anew."""
-        try:
-            async with asyncio.timeout(FREEZE_S / 2):
-                await waited
-        except TimeoutError:
-            log.warning("gateways_not_told_in_time")
 
     async def _let_go(self, held: Mapping[int, int]) -> dict[int, tuple[int, int, list[str]]]:
         """Release the slots in Postgres and forget them; epoch, `continues` and students of each."""

@@ -87,6 +87,7 @@ class Lane(Generic[T]):
         self._settled = asyncio.Event()
         self._settled.set()
         self._task: asyncio.Task[None] | None = None
+        self._gone = 0
         self.sent_batches = 0
         self.sent_items = 0
 
@@ -125,6 +126,7 @@ class Lane(Generic[T]):
             return []
         taken = self._waiting[:most]
         del self._waiting[:most]
+        self._gone += len(taken)
         return taken
 
     async def settled(self) -> None:
@@ -132,10 +134,10 @@ class Lane(Generic[T]):
         await self._settled.wait()
 
     async def passed(self) -> None:
-        """Wait until all that was put so far is answered, whatever comes after it; the caller bounds the
-        wait."""
-        until = self.sent_items + len(self._in_flight) + len(self._waiting)
-        while self.sent_items < until:  # noqa: ASYNC110 - others pass before and after what is waited for
+        """Wait until all that was put so far is answered or went another way, whatever comes after it; the
+        caller bounds the wait."""
+        until = self._gone + len(self._in_flight) + len(self._waiting)
+        while self._gone < until:  # noqa: ASYNC110 - others pass before and after what is waited for
             await asyncio.sleep(LOOK_S)
 
     def recall(self, belongs: Callable[[T], bool]) -> list[T]:
@@ -148,6 +150,7 @@ class Lane(Generic[T]):
         withdrawn = [item for item in self._waiting if belongs(item)]
         if withdrawn:
             self._waiting = [item for item in self._waiting if not belongs(item)]
+            self._gone += len(withdrawn)
         return withdrawn
 
     async def stop(self) -> None:
@@ -172,6 +175,7 @@ class Lane(Generic[T]):
                 self._in_flight = []
                 self.sent_batches += 1
                 self.sent_items += len(batch)
+                self._gone += len(batch)
             if not self._ready.is_set():
                 self._settled.set()
 

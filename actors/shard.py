@@ -6,6 +6,7 @@ committed under its slot's epoch; when a write shows a newer epoch it acknowledg
 """
 
 import asyncio
+import contextlib
 import os
 import time
 import uuid
@@ -62,6 +63,9 @@ batch, an idle one hears them at once."""
 UPKEEP_S = 1.0
 MONTHS_EVERY_S = 6 * 3600.0
 """How often the coming monthly partitions are made sure of; a shard may live for months."""
+
+TOLD_S = 1.0
+"""How long gateways may take to hear the last words of a shard that ends."""
 
 MOVED = Acted(code="moved", message="another shard has this student")
 
@@ -218,17 +222,17 @@ class Shard:
             await self._lanes.pop(gateway).stop()
 
     async def drain(self, timeout_s: float) -> bool:
-        """Write everything that is only in memory; True if all of it is durable."""
-        return await self._checkpointer.flush(timeout_s) if self._checkpointer else True
+        """Write everything that is only in memory, and tell the gateways; True if all of it is durable."""
+        written = await self._checkpointer.flush(timeout_s) if self._checkpointer else True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_S):
+                await asyncio.gather(*(lane.passed() for lane in self._lanes.values()))
+        return written
 
     async def _moves(self) -> Handoff:
         await self._started()
         assert self._handoff is not None
         return self._handoff
-
-    async def _told(self) -> None:
-        """Wait until what was pushed so far has reached the gateways; the caller bounds the wait."""
-        await asyncio.gather(*(lane.passed() for lane in self._lanes.values()))
 
     async def _bring(self, students: Sequence[str]) -> None:
         """Load these before anybody asks for them, as far as it is quick."""
@@ -272,7 +276,6 @@ class Shard:
             self._served,
             self._residents,
             self._checkpointer,
-            self._told,
             self._bring,
             self._exit_fenced,
         )

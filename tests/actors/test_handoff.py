@@ -14,6 +14,7 @@ import pytest_asyncio
 from actors import handoff
 from actors.batch import (
     AllApplied,
+    AllDurable,
     Apply,
     Attach,
     Attached,
@@ -129,6 +130,11 @@ async def locked(dsn: str, statement: str) -> AsyncIterator[None]:
         await connection.close(timeout=10)
 
 
+def kinds(outcomes: list[Outcome]) -> set[type]:
+    """What is answered; pushes of before may ride on it."""
+    return {type(outcome) for outcome in outcomes} - {AllDurable}
+
+
 def played(student: str, first: int, count: int = 1) -> Apply:
     """Beats of ten seconds each."""
 
@@ -152,7 +158,7 @@ async def test_f26_what_was_applied_goes_along_and_is_durable(
     assert (released.slot, released.epoch, released.continues) == (slot, before.epoch + 1, before.epoch)
     assert list(released.students) == [student] and released.frozen_s < 5
     assert (await leases.owners(postgres))[slot] == ("", released.epoch)
-    assert [type(outcome) for outcome in await former.hear(played(student, 6))] == [Moved]
+    assert kinds(await former.hear(played(student, 6))) == {Moved}
     assert student not in former.shard._residents
     assert await following.shard.accept([released]) == {slot: released.epoch + 1}
     assert student in following.shard._residents, "loaded before anybody asks"
@@ -170,7 +176,7 @@ async def test_f26_a_frozen_slot_answers_nothing_and_is_released_when_postgres_d
     async with locked(postgres_dsn, f"SELECT 1 FROM slot_lease WHERE slot = {slot} FOR UPDATE"):
         releasing = asyncio.create_task(former.shard.release([slot]))
         await until(lambda: slot not in former.shard._served)
-        assert [type(outcome) for outcome in await former.hear(played(student, 1))] == [Moved]
+        assert kinds(await former.hear(played(student, 1))) == {Moved}
     (released,) = await releasing
     assert (await leases.owners(postgres))[slot] == ("", released.epoch)
 
@@ -244,7 +250,7 @@ async def test_f26_students_who_are_loaded_while_their_slot_leaves_stay_away(
         assert activation is not None
         await until(lambda: student in activation._loading)
         assert len(await former.shard.release([slot])) == 1
-        assert [type(outcome) for outcome in await asking] == [Moved]
+        assert kinds(await asking) == {Moved}
     await until(lambda: not activation._loading)
     assert student not in former.shard._residents
 
@@ -253,7 +259,7 @@ async def test_f26_a_slot_that_was_given_back_knows_nobody(former: Owner, studen
     await former.attach(student)
     (released,) = await former.shard.release([slot_of(student)])
     await former.shard.accept([released])
-    assert [type(outcome) for outcome in await former.hear(played(student, 1))] == [Reattach]
+    assert kinds(await former.hear(played(student, 1))) == {Reattach}
 
 
 def test_idle_slots_move_first_and_together() -> None:
