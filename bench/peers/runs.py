@@ -21,7 +21,7 @@ from persistence.errors import PlayheadError
 IDLE_S = 2.0
 SETTLE_S = 41.0
 LOOKED_AT = 200
-"""Students whose rows are compared after the server was started anew."""
+"""Students whose rows are compared after the server was killed and started anew."""
 
 END_S = 30.0
 
@@ -77,7 +77,7 @@ class _PeerRun:
             kib, result = await self._drive(loaders, meter)
         finally:
             await loaders.stop()
-        async with self._step(f"look at {LOOKED_AT} students after a restart"):
+        async with self._step(f"look at {LOOKED_AT} students after kill -9"):
             await self.server.restart()
             await self._look(result)
         return of_result(self.server.peer.name, self.mix.students, self.phases, kib, result)

@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -142,17 +143,17 @@ class PeerServer:
             objects = self._objects / name
             objects.mkdir(exist_ok=True)
             command = self.peer.command(port, objects)
-            order = child.Order(name, command, env | {"PORT": str(port)}, stop_timeout_s=STOP_S)
+            order = child.Order(name, command, env | {"PORT": str(port)}, signal.SIGKILL, STOP_S)
             self._children.append(await child.start(self._folder, order))
             await self._children[-1].until_ready(functools.partial(_listens, port), READY_S)
 
     async def restart(self) -> None:
-        """End them politely and start them on the same data; Postgres runs on."""
+        """Kill them, so that nothing is written on the way out, and start them again; Postgres runs on."""
         await self.stop()
         await self.start()
 
     async def stop(self) -> None:
-        """End them, at once."""
+        """Kill them."""
         ending, self._children = self._children, []
         await asyncio.gather(*(process.stop() for process in ending))
 
