@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pytest
 import pytest_asyncio
 
 from actors import activation as module
 from actors.activation import DOUBT_MS, Activation
 from actors.at_rest import items_from, progress_row
-from actors.batch import Apply, Attach, PullHeads
+from actors.batch import Apply, Attach, Operation, PullHeads
 from actors.core.events import Event
 from actors.core.item import Item
 from actors.core.placement import SLOTS, slot_of
@@ -149,7 +150,9 @@ async def test_an_item_made_since_it_was_asked_for_is_known(world: World) -> Non
 async def test_p6_ids_that_name_nothing_are_not_remembered_for_ever(world: World) -> None:
     names = [f"nothing-{n}" for n in range(64)]
     for start in range(0, 2 * module.ABSENT_MAX, 64 * 20):
-        pulls = [PullHeads(1, "ana", [f"{name}-{start}-{n}" for name in names]) for n in range(20)]
+        pulls: list[Operation] = [
+            PullHeads(1, "ana", [f"{name}-{start}-{n}" for name in names]) for n in range(20)
+        ]
         await world.activation.prepare(pulls)
     assert len(world.activation._absent_ms) <= module.ABSENT_MAX
 
@@ -199,13 +202,37 @@ async def test_r9_a_student_carried_by_another_owner_is_not_carried_back(world: 
     assert (head.version, head.position_ms) == ("v2", 40_000)
 
 
-async def test_f28_an_item_whose_edits_cannot_be_read_keeps_out_no_other(world: World) -> None:
+async def test_thousands_who_come_at_once_are_loaded_in_few_queries(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[int] = []
+    load = sessions.load
+
+    async def counted(postgres: Postgres, wanted: list[str]) -> dict[str, sessions.StoredSession]:
+        loads.append(len(wanted))
+        return await load(postgres, wanted)
+
+    monkeypatch.setattr(sessions, "load", counted)
+    pulls: list[Operation] = [PullHeads(n, f"crowd-{n}", []) for n in range(4000)]
+    batches = [pulls[at : at + 40] for at in range(0, len(pulls), 40)]
+    async with asyncio.timeout(60):
+        while not all(pull.student in world.residents for pull in pulls):
+            await asyncio.gather(*(world.activation.prepare(batch) for batch in batches))
+    assert sum(loads) == len(pulls), "each once"
+    assert max(loads) <= module.LOAD_MAX
+    assert len(loads) < 20
+
+
+async def test_f28_an_item_whose_edits_cannot_be_read_keeps_out_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 30.0)  # a traceback is slow to draw on a busy machine
     await world.lecture("sound")
     await world.lecture("broken")
     await world.postgres.execute(
         "INSERT INTO item_version VALUES ('broken', 'v2', 1, '{}', '[{\"cut\": [5]}]', now(), 'v1')"
     )
-    pulls = [PullHeads(n, "ana", [item]) for n, item in enumerate(("broken", "sound"))]
+    pulls: list[Operation] = [PullHeads(n, "ana", [item]) for n, item in enumerate(("broken", "sound"))]
     assert await world.activation.prepare(pulls) == ([pulls[1]], [pulls[0]])
     await world.postgres.execute("DELETE FROM item_version WHERE version = 'v2' AND item = 'broken'")
     assert await world.ready(pulls[0])
