@@ -5,11 +5,24 @@ incarnation; a connection belongs to one student and one device. Every operation
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from actors.core.events import Entry, Event, Refused
 from actors.messages import ClockReading, Device
+
+if TYPE_CHECKING:
+    CheckedEvent = Event
+else:
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class CheckedEvent(Event):
+        """An event that its gateway has read strictly: a shard does not look through it again."""
+
+        def __post_init__(self) -> None:
+            pass
 
 
 class Attach(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -38,7 +51,7 @@ class Apply(msgspec.Struct, frozen=True, array_like=True, tag=3):
 
     conn: int
     student: str
-    events: list[Event]
+    events: list[CheckedEvent]
     refused: list[Refused] = []
 
     @property

@@ -20,30 +20,35 @@ def encode(message: ToDevice) -> bytes:
 
 
 def head_of(session: Session, item: Item, now_ms: int) -> Head:
-    """The head of an item as of now; `rev` 0 and position 0 if the student has not begun it (P11)."""
+    """The head of an item as of now; `rev` 0 and position 0 if the student has not begun it (P11).
+
+    Made for nearly every update, so it looks each thing up once.
+    """
     progress = session.progress_of(item, now_ms) or Progress(item.id)
-    run = progress.head
-    device = session.devices.get(run.device) if run else None
+    run, epoch = progress.head, progress.epochs.current
+    coverage, duration_ms = epoch.coverage, item.duration_ms
+    device = session.devices.get(run.device) if run is not None else None
+    offered = progress.offered(duration_ms) if progress.loser_key is not None else None
     return Head(
         item=item.id,
         version=item.version,
         rev=progress.rev,
-        position_ms=min(progress.position_ms, item.duration_ms),
-        duration_ms=item.duration_ms,
-        playing=progress.playing_now(now_ms),
-        rate=run.rate if run else 1.0,
-        as_of_ms=run.shown_ms if run else now_ms,
-        device=run.device if run else "",
-        device_name=device.title if device else "",
-        device_kind=device.kind if device else "",
+        position_ms=min(run.position_ms, duration_ms) if run is not None else 0,
+        duration_ms=duration_ms,
+        playing=run is not None and run.playing and progress.playing_now(now_ms),
+        rate=run.rate if run is not None else 1.0,
+        as_of_ms=run.shown_ms if run is not None else now_ms,
+        device=run.device if run is not None else "",
+        device_name=device.title if device is not None else "",
+        device_kind=device.kind if device is not None else "",
         rule=progress.rule,
-        viewing=progress.viewing,
-        epoch=progress.epoch,
+        viewing=epoch.folded + (run.viewing if run is not None and run.epoch == epoch.number else 1),
+        epoch=epoch.number,
         done=progress.done,
-        coverage_ms=progress.coverage.length(),
-        furthest_ms=progress.coverage.end(),
+        coverage_ms=coverage.length(),
+        furthest_ms=coverage.end(),
         content_ms=progress.content_ms,
-        candidate=_candidate(session, progress.offered(item.duration_ms)),
+        candidate=_candidate(session, offered),
         quiz=_quiz(progress.quiz),
         next_item=next_item(session, item),
     )
@@ -51,9 +56,10 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
 
 def next_item(session: Session, item: Item) -> str | None:
     """What to go on with: the next item of the course that is not done, else the first; never this one."""
-    place = item.syllabus.index(item.id) if item.id in item.syllabus else -1
-    for other in chain(islice(item.syllabus, place + 1, None), islice(item.syllabus, max(place, 0))):
-        progress = session.items.get(other)
+    syllabus, items = item.syllabus, session.items
+    place = syllabus.index(item.id) if item.id in syllabus else -1
+    for other in chain(islice(syllabus, place + 1, None), islice(syllabus, max(place, 0))):
+        progress = items.get(other)
         if progress is None or not progress.done:
             return other
     return None
