@@ -16,22 +16,56 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """All processes of the server at one moment: CPU seconds (user and system) since their birth by group."""
-
-    cpu_s: Mapping[str, float]
-    processes: int
-    load_cpu_s: float = 0.0
-
-    def since(self, earlier: "Reading") -> dict[str, float]:
-        """CPU seconds spent by group since an earlier reading."""
-        return {group: cpu_s - earlier.cpu_s.get(group, 0.0) for group, cpu_s in self.cpu_s.items()}
-
-
 class _Stat(NamedTuple):
     parent: int
     cpu_s: float
+
+
+class Process(NamedTuple):
+    """One process: its group, its parent's pid, its CPU seconds since birth."""
+
+    group: str
+    parent: int
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All processes at one moment, the load's among them: CPU seconds (user and system) since their birth."""
+
+    by_pid: Mapping[int, Process]
+
+    @property
+    def cpu_s(self) -> dict[str, float]:
+        """By group of the server."""
+        found: dict[str, float] = {}
+        for process in self.by_pid.values():
+            if process.group != LOAD:
+                found[process.group] = found.get(process.group, 0.0) + process.cpu_s
+        return found
+
+    def since(self, earlier: "Reading") -> dict[str, float]:
+        """CPU seconds spent by group of the server since an earlier reading; see `spent_since`."""
+        spent_s = self.spent_since(earlier)
+        spent_s.pop(LOAD, None)
+        return spent_s
+
+    def spent_since(self, earlier: "Reading") -> dict[str, float]:
+        """CPU seconds spent by group since an earlier reading, the load's too.
+
+        Each process counts where it belongs now: one that has just become known by name brings along no more
+        than it spent since. The life of one that has ended stands in its parent's account, where what was
+        counted before is taken off.
+        """
+        found: dict[str, float] = {}
+        for pid, now in self.by_pid.items():
+            before = earlier.by_pid.get(pid)
+            spent_s = now.cpu_s - (before.cpu_s if before else 0.0)
+            found[now.group] = found.get(now.group, 0.0) + spent_s
+        for pid, gone in earlier.by_pid.items():
+            if pid not in self.by_pid and (parent := self.by_pid.get(gone.parent)) is not None:
+                found[parent.group] -= gone.cpu_s
+        return found
 
 
 class Meter:
@@ -56,12 +90,8 @@ class Meter:
     def read(self) -> Reading:
         """CPU by group now. What children spent before they ended is counted with their parent."""
         stats = _stats()
-        cpu_s: dict[str, float] = {}
         groups = self._groups(stats)
-        for pid, group in groups.items():
-            cpu_s[group] = cpu_s.get(group, 0.0) + stats[pid].cpu_s
-        load_s = cpu_s.pop(LOAD, 0.0)
-        return Reading(cpu_s, sum(group != LOAD for group in groups.values()), load_s)
+        return Reading({pid: Process(group, *stats[pid]) for pid, group in groups.items()})
 
     def memory_bytes(self) -> dict[str, int]:
         """Memory by group now: PSS, so that shared pages count once; RSS where that may not be read."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from bench.meter import LOAD, Meter
+from bench.meter import Meter
 
 CPU_EVERY_S = 1.0
 MEMORY_EVERY_S = 5.0
@@ -51,8 +51,8 @@ async def _cores(meter: Meter, found: OverTime, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
         now, now_s = await asyncio.to_thread(meter.read), time.monotonic()
-        spent_s = {**now.since(before), LOAD: now.load_cpu_s - before.load_cpu_s}
-        # A group whose process has died has less than before: it spent nothing we can know.
+        # A process that has ended and was not awaited by its parent yet is missing for a moment.
+        spent_s = now.spent_since(before)
         cores = {group: max(cpu_s, 0.0) / (now_s - before_s) for group, cpu_s in spent_s.items()}
         found.cores.append(Sample(now_s, cores))
         before, before_s = now, now_s

@@ -49,12 +49,14 @@ def draw(path: Path, over_time: OverTime, title: str) -> None:
         _stack(cpu, over_time["cores"], "CPU, cores in use")
         _stack(memory, over_time["memory_mib"], "memory (PSS), MiB")
         memory.set_xlabel("seconds since the first update")
-        for event in over_time["events"]:
+        for number, event in enumerate(over_time["events"]):
             for panel in (latency, cpu, memory):
                 panel.axvline(event["s"], color="black", linewidth=0.8, linestyle="-.")
+            # In turn at the top and at the bottom: what ends and what begins may be the same moment.
+            height, side = ((0.97, "top"), (0.03, "bottom"))[number % 2]
             latency.annotate(
-                event["what"], (event["s"], 0.97), xycoords=("data", "axes fraction"), rotation=90,
-                va="top", ha="right", fontsize=8,
+                event["what"], (event["s"], height), xycoords=("data", "axes fraction"), rotation=90,
+                va=side, ha="right", fontsize=8,
             )  # fmt: skip
         figure.suptitle(title)
         figure.tight_layout()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.meter import OTHER, Meter
+from bench.meter import LOAD, OTHER, Meter, Process, Reading
 
 BURN_S = 0.3
 TICKS_S = 0.05
@@ -69,3 +69,26 @@ def test_a_phase_is_the_difference_of_two_readings() -> None:
         first = meter.read()
         assert meter.read().since(first)["shards"] < BURN_S
         assert first.since(meter.read())["shards"] <= 0
+
+
+def reading(**processes: tuple[str, int, float]) -> Reading:
+    return Reading({int(name[1:]): Process(*fields) for name, fields in processes.items()})
+
+
+def test_a_process_that_becomes_known_by_name_brings_along_only_what_it_spent_since() -> None:
+    before = reading(p1=(OTHER, 0, 1.0), p2=(OTHER, 1, 5.0))
+    now = reading(p1=(OTHER, 0, 1.5), p2=("shards", 1, 6.0))
+    assert now.since(before) == {OTHER: 0.5, "shards": 1.0}
+
+
+def test_a_process_that_has_ended_is_not_counted_again_with_its_parent() -> None:
+    before = reading(p1=(OTHER, 0, 1.0), p2=("shards", 1, 5.0))
+    now = reading(p1=(OTHER, 0, 1.0 + 5.0 + 0.25))
+    assert now.since(before) == {OTHER: 0.25}
+
+
+def test_the_load_is_counted_apart() -> None:
+    before = reading(p1=("shards", 0, 1.0), p2=(LOAD, 0, 1.0))
+    now = reading(p1=("shards", 0, 2.0), p2=(LOAD, 0, 4.0))
+    assert now.since(before) == {"shards": 1.0}
+    assert now.spent_since(before) == {"shards": 1.0, LOAD: 3.0}
