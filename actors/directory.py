@@ -80,6 +80,11 @@ class Change:
     error: str = ""
     tally: Tally = field(default_factory=Tally)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it has not ended."""
+        return self.state not in ("done", "failed")
+
 
 class Directory:
     """One that Ray has restarted starts by itself: nobody else would call `start` again."""
@@ -138,9 +143,9 @@ class Directory:
 
         Those named in `leave` are replaced. Raises `Busy`, and `SetupError` for counts that cannot be.
         """
-        if self._changing.locked() or not self._map.known:
-            raise Busy("a change is under way; see `playhead status`, and ask again when it has ended")
+        self._refuse_if_busy()
         async with self._changing:
+            self._refuse_if_busy()  # another may have asked while the map was tended
             change = Change(
                 len(self._named(SHARD)) if shards is None else shards,
                 len(self._named(SOCKET)) if gateways is None else gateways,
@@ -307,6 +312,10 @@ class Directory:
         await asyncio.gather(*map(tell, self._named(SOCKET)))
 
     # Changing.
+
+    def _refuse_if_busy(self) -> None:
+        if not self._map.known or (self._change is not None and self._change.under_way):
+            raise Busy("a change is under way; see `playhead status`, and ask again when it has ended")
 
     async def _check(self, change: Change) -> None:
         """Raise `SetupError` if there cannot be so many."""

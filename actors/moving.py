@@ -29,6 +29,7 @@ IN_FLIGHT = 3
 IDLE_TOGETHER = 32
 """Slots without a session in memory that move as one: nobody waits for them."""
 
+READY_S = 3.0
 RELEASE_S = 8.0
 ACCEPT_S = 8.0
 PUBLISH_S = 5.0
@@ -128,6 +129,9 @@ class Moving:
         taken: dict[int, int] = {}
         released_s = loop.time()
         try:
+            async with asyncio.timeout(READY_S):
+                # Nothing is taken from anybody for a shard that cannot have it.
+                await self._handle(move.target).own.remote([], self._map.version)
             async with asyncio.timeout(RELEASE_S):
                 released = await self._handle(move.source).release.remote(list(move.slots))
             released_s = loop.time()

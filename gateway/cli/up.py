@@ -69,6 +69,8 @@ async def _cluster(settings: Settings, stack: contextlib.AsyncExitStack) -> clus
     if settings.ray.address:
         own = await asyncio.to_thread(cluster.join, settings.ray.address)
     else:
+        # Gateways share their port with each other, and would with those of another system.
+        cluster.require_free(settings.sockets.host, settings.sockets.port, "the sockets", "--socket-port")
         folder = DataFolder.open(settings.folder)
         stack.callback(folder.close)
         own = await cluster.start(folder, settings.ray.dashboard_host, settings.ray.dashboard_port)
