@@ -59,7 +59,7 @@ class World:
             [items.Version(item, version, 60_000)],
         )
 
-    async def ready(self, operation: Attach | Apply | PullHeads) -> bool:
+    async def ready(self, operation: Operation) -> bool:
         ready, late = await self.activation.prepare([operation])
         assert [*ready, *late] == [operation]
         return bool(ready)
