@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import report, storm, system
 from bench.checker import Faults, check_stored
-from bench.loader import Orders
+from bench.load import Orders
 from bench.loaders import Loaders, Result, Second
 from bench.measures import Phase, Times, percentile
 from bench.meter import Meter

@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 
 from bench import driver
 from bench.driver import LeanDevice, Target, Traffic, pack
-from bench.loader import Orders
+from bench.load import Orders
 from bench.messages import Durable, Message
 from bench.plan import Mix
 
