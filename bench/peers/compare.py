@@ -71,18 +71,25 @@ class Row:
         span = f" ({low:.{self.line.digits}f}-{high:.{self.line.digits}f})" if low != high else ""
         return f"{said}{span} {self.line.unit}".strip()
 
-    def ratio(self, peer: str) -> str:
-        """Playhead over a peer; empty where it says nothing."""
-        return f"{self.ratios[peer]:.2f} ×" if peer in self.ratios else ""
+    def ratio(self, peer: str, met: str, missed: str) -> str:
+        """Playhead over a peer, and the goal with its verdict if there is one; empty if it says nothing."""
+        if peer not in self.ratios:
+            return ""
+        said = f"{self.ratios[peer]:.2f} ×"
+        if peer not in self.goals:
+            return said
+        return f"{said} (≤ {self.line.limits[peer]:g} {self._verdict(peer, met, missed)})"
 
-    def goal(self, met: str = "ok", missed: str = "misses") -> str:
-        """The goals, each with its verdict."""
-        parts = []
-        for whom, good in self.goals.items():
-            limit, verdict = self.line.limits[whom], met if good else missed
-            whole = f"≤ {limit:g} {self.line.unit}".strip() if limit else "0"
-            parts.append(f"{whole if whom == PLAYHEAD else f'≤ {limit:g} × {whom}'} {verdict}")
-        return ", ".join(parts)
+    def goal(self, met: str, missed: str) -> str:
+        """The goal that needs no peer, with its verdict; empty if there is none."""
+        if PLAYHEAD not in self.goals:
+            return ""
+        limit = self.line.limits[PLAYHEAD]
+        said = f"≤ {limit:g} {self.line.unit}".strip() if limit else "0"
+        return f"{said} {self._verdict(PLAYHEAD, met, missed)}"
+
+    def _verdict(self, whom: str, met: str, missed: str) -> str:
+        return met if self.goals[whom] else missed
 
 
 def rows(runs: Sequence[Measured]) -> list[Row]:
@@ -120,8 +127,7 @@ def show(runs: Sequence[Measured], title: str, console: Console) -> None:
     for column in ("median (least-most)", *names, *(f"/ {name}" for name in _peers(names)), "goal"):
         table.add_column(column, overflow="fold")
     for row in rows(runs):
-        cells = [row.cell(name) for name in names] + [row.ratio(name) for name in _peers(names)]
-        table.add_row(row.line.name, *cells, row.goal("[green]ok[/]", "[red]missed[/]"))
+        table.add_row(row.line.name, *_cells(row, names, "[green]ok[/]", "[red]missed[/]"))
     console.print(table)
     for run in runs:
         for fault in run.faults_kept:
@@ -135,8 +141,7 @@ def markdown(runs: Sequence[Measured]) -> str:
     lines = [_line(heads), _line(["---"] * len(heads))]
     for row in rows(runs):
         name = f"&nbsp;&nbsp;{row.line.name.strip()}" if row.line.name.startswith(" ") else row.line.name
-        cells = [row.cell(name) for name in names] + [row.ratio(name) for name in _peers(names)]
-        lines.append(_line([name, *cells, row.goal("ok", "**misses**")]))
+        lines.append(_line([name, *_cells(row, names, "ok", "**misses**")]))
     return "\n".join(lines)
 
 
@@ -160,6 +165,11 @@ def plain(runs: Sequence[Measured]) -> dict[str, Any]:
 
 def _peers(names: Sequence[str]) -> list[str]:
     return [name for name in names if name != PLAYHEAD] if PLAYHEAD in names else []
+
+
+def _cells(row: Row, names: Sequence[str], met: str, missed: str) -> list[str]:
+    ratios = [row.ratio(name, met, missed) for name in _peers(names)]
+    return [*(row.cell(name) for name in names), *ratios, row.goal(met, missed)]
 
 
 def _line(cells: Sequence[str]) -> str:
