@@ -468,3 +468,18 @@ def test_r9_a_new_version_moves_the_heads_of_those_who_have_begun() -> None:
     (head,) = shard.said("g1", 1, Head)[before:]
     assert (head.version, head.position_ms) == ("v2", 65_000)
     assert shard.said("g1", 2, Head) == []
+
+
+def test_who_is_greeted_hears_that_first_and_of_a_refusal_before_the_watermarks() -> None:
+    shard = Shard()
+    session = shard.student()
+    session.device("P").durable_seq = 9
+    clock = ClockReading(datetime.fromtimestamp(NOW_MS / 1000, UTC), 0, "b1")
+    operations = [
+        Attach(1, "ana", Device("P"), clock, NOW_MS),
+        Apply(1, "ana", [entry(1, "opened", item="nowhere")]),
+        Apply(1, "ana", [entry(2, "opened")]),
+    ]
+    told = shard.run("g1", *operations).take("g1")
+    assert [type(one) for one in told] == [Attached, Deliver, AllApplied, AllDurable]
+    assert told[2:] == [AllApplied({1: 2}), AllDurable({1: 9})]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors import messages
 from actors.core.events import SEQ_MAX, Event
 from gateway.sockets.strict import DEPTH_MAX, FORBIDDEN_NAMES, NamesSomebody, Refusal, map_size, read_pairs
-from gateway.sockets.wire import CODECS, JSON, MSGPACK, frame, read_entry
+from gateway.sockets.wire import CODECS, JSON, MSGPACK, Chunk, frame, is_usual, read_entry
 from tests.gateway.sockets.conftest import played
 
 SCALARS = st.one_of(
@@ -78,6 +78,102 @@ def test_a_mutated_entry_is_an_event_a_refusal_of_its_seq_or_a_refused_frame(
         assert type(seq) is not int or not 1 <= seq <= SEQ_MAX
     else:
         assert read.seq == entry["seq"]
+
+
+USUAL: dict[str, dict[str, Any]] = {
+    "opened": {"intent": "bookmark", "position_ms": 7},
+    "play": {"position_ms": 0, "rate": 1.5, "by": "auto"},
+    "played": {"from_ms": 0, "to_ms": 10_000, "rate": 1},
+    "paused": {"position_ms": 10_000},
+    "ended": {"position_ms": 10_000},
+    "sought": {"position_ms": 2**31 - 1},
+    "chosen": {"position_ms": 5},
+    "undone": {},
+    "reset": {},
+    "closed": {},
+}
+PLACES = ("from_ms", "to_ms", "rate")
+
+
+def usual(kind: str, **more: Any) -> dict[str, Any]:
+    """An event as clients say it."""
+    plain = {name: value for name, value in played(3).items() if name not in PLACES}
+    return {**plain, "kind": kind, **USUAL[kind], **more}
+
+
+@pytest.mark.parametrize("kind", USUAL)
+def test_an_event_said_in_the_usual_way_is_read_the_short_way(kind: str) -> None:
+    packed = msgpack.packb(usual(kind))
+    assert is_usual(packed) and isinstance(read_entry(packed, 0), Event)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.sampled_from(sorted(USUAL)),
+    st.dictionaries(st.sampled_from([*played(1), "position_ms", "intent", "by", "done", "x"]), VALUES),
+    st.lists(st.sampled_from([*played(1), "position_ms"]), max_size=2),
+)
+def test_the_short_way_takes_nothing_that_the_strict_way_refuses(
+    kind: str, changes: dict[str, Any], missing: list[str]
+) -> None:
+    entry = {**usual(kind), **changes}
+    for name in missing:
+        entry.pop(name, None)
+    packed = msgspec.msgpack.encode(entry)
+    if is_usual(packed):
+        assert isinstance(read_entry(packed, 0), Event), entry
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        usual("played", from_ms=10_000, to_ms=9_999),
+        usual("paused", position_ms=None),
+        usual("sought", position_ms=-1),
+        usual("played", session="a\x00"),
+        usual("played", item="\u202e"),
+        usual("played", boot=""),
+        usual("played", version="x" * 65),
+        usual("played", seq=0),
+        usual("played", seq=2**53),
+        usual("played", rate=float("nan")),
+        usual("played", rate=17),
+        usual("played", wall="2026-03-02T19:00:00"),
+        usual("played", wall="0001-01-01T00:00:00Z"),
+        usual("played", student="mira"),
+        {**usual("reset"), "kind": "marked"},
+        {**usual("reset"), "kind": "danced"},
+    ],
+)
+def test_what_is_wrong_is_left_to_the_strict_way(spoiled: dict[str, Any]) -> None:
+    assert not is_usual(msgspec.msgpack.encode(spoiled))
+
+
+def test_a_key_that_stands_twice_is_not_usual() -> None:
+    packed = msgpack.packb(usual("played"))
+    twice = bytes((packed[0] + 1,)) + packed[1:] + msgpack.packb("seq") + b"\x03"
+    assert is_usual(packed) and not is_usual(twice)
+    said = msgpack.packb({"type": "events"})[1:] + msgpack.packb("events") + b"\x91" + twice
+    with pytest.raises(Refusal, match="twice"):
+        MSGPACK.read(b"\x82" + said)
+
+
+def test_a_chunk_forwards_the_very_bytes_that_were_sent() -> None:
+    unknown = played(2, note={"a": [1]})
+    entries = [msgpack.packb(played(1)), msgpack.packb(unknown), msgpack.packb(played(3, kind="danced"))]
+    said = msgpack.packb({"type": "events"})[1:] + msgpack.packb("events") + b"\x93" + b"".join(entries)
+    read = MSGPACK.read(b"\x82" + said)
+    assert isinstance(read, Chunk)
+    assert [bytes(raw) for raw in read.events] == entries[:2]
+    assert [(refused.seq, refused.code) for refused in read.refused] == [(3, "malformed")]
+
+
+@pytest.mark.parametrize("codec", list(CODECS))
+@pytest.mark.parametrize("seq", [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, SEQ_MAX])
+def test_acknowledgements_are_written_as_every_message(codec: str, seq: int) -> None:
+    ours = CODECS[codec]
+    assert ours.applied(seq) == ours.write(messages.Applied(seq))
+    assert ours.durable(seq) == ours.write(messages.Durable(seq))
 
 
 @settings(deadline=None)
