@@ -77,6 +77,7 @@ class Lane(Generic[T]):
         self._pace = pace or Pace()
         self._first_s = 0.0
         self._nudged = False
+        self._hurried = False
         self._batch_max = batch_max
         self._capacity = capacity
         self._retry_s = retry_s
@@ -118,6 +119,10 @@ class Lane(Generic[T]):
         self._nudged = True
         self._settled.clear()
         self._ready.set()
+
+    def hurry(self) -> None:
+        """Do not save calls with the next batch: somebody waits."""
+        self._hurried = True
 
     def take(self, most: int) -> list[T]:
         """Take out up to so many of those that wait, to bring them another way; none while others are on
@@ -164,6 +169,7 @@ class Lane(Generic[T]):
         while True:
             await self._ready.wait()
             await self._collect()
+            self._hurried = False
             batch = self._waiting[: self._batch_max]
             del self._waiting[: len(batch)]
             if not self._waiting:
@@ -190,7 +196,7 @@ class Lane(Generic[T]):
             await asyncio.sleep(max(until_s - now_s, 0.0))
             now_s = loop.time()
             taken_away = not (self._waiting or self._nudged)
-            if taken_away or self._pace.take(now_s) or now_s >= patience_s:
+            if taken_away or self._pace.take(now_s) or self._hurried or now_s >= patience_s:
                 return
             until_s = min(now_s + max(self._window_s, LOOK_S), patience_s)
 

@@ -402,6 +402,8 @@ class ShardRouter:
             link = self._links.get(operation.conn)
             if link is not None and not isinstance(operation, Attach):
                 self._say_again(link, operation)
+        for slot in slots:
+            self._slot_lanes[slot].hurry()
 
     def _say_again(self, link: Link, operation: Outgoing) -> None:
         try:
