@@ -5,6 +5,7 @@ inside of the directory and needs nobody on the data path.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 SILENT_S = 10.0
 """A shard that has not answered for so long counts as silent."""
+
+FAREWELL_S = 2.0
+"""How long Ray may take to hear that nothing is wanted any more."""
 
 SHARD = "shard:"
 
@@ -71,12 +75,18 @@ class Autoscale:
 
     async def run_for_ever(self) -> None:
         """Look, again and again; what goes wrong is logged, and the next look tries again."""
-        while True:
-            try:
-                await self.look()
-            except Exception as error:  # noqa: BLE001 - Ray or the directory may fail; sizing waits
-                log.warning("not_scaled", error=repr(error)[:200])
-            await asyncio.sleep(self._settings.look_every_s)
+        try:
+            while True:
+                try:
+                    await self.look()
+                except Exception as error:  # noqa: BLE001 - Ray or the directory may fail; sizing waits
+                    log.warning("not_scaled", error=repr(error)[:200])
+                await asyncio.sleep(self._settings.look_every_s)
+        finally:
+            # Ray holds what it was asked for until it is asked again: nodes would stay without a use.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._request(0.0)
 
     async def look(self) -> None:
         """One look at the figures, and what follows from it."""

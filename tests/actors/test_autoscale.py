@@ -1,5 +1,6 @@
 """Automatic sizing: what the directory tells is turned into looks, and decisions into changes."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -129,6 +130,16 @@ async def test_a_load_that_is_gone_drains_one() -> None:
     place.sessions, place.cpu = 1, 0.01
     await place.looks(9)
     assert place.scaled == [(1, ["shard:1"])]
+
+
+async def test_at_the_end_ray_hears_that_nothing_is_wanted() -> None:
+    place = Place({"shard:0": "a", "shard:1": "a"})
+    running = asyncio.create_task(place.autoscale.run_for_ever())
+    while not place.cores:
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert place.cores == [1.5, 0.0]
 
 
 async def test_while_a_shard_is_silent_none_goes() -> None:
