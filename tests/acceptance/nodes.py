@@ -26,6 +26,23 @@ NODES_ENVIRONMENT = {
     "RAY_health_check_failure_threshold": "4",
 }
 STUDENTS = 24
+
+SIZED = {
+    "shards.count": 1,
+    "shards.idle_eviction_s": 2.0,
+    "scaling.automatic": True,
+    "scaling.shards_min": 1,
+    "scaling.shards_max": 2,
+    "scaling.sessions_low": 4,
+    "scaling.sessions_high": 16,
+    "scaling.cpu_low": 0.9,
+    "scaling.cpu_high": 9.0,
+    "scaling.up_after_s": 2.0,
+    "scaling.down_after_s": 6.0,
+    "scaling.rest_s": 2.0,
+    "scaling.look_every_s": 0.5,
+}
+"""A band that the crowd leaves by coming, and again by going."""
 STEP_S = 60.0
 
 
@@ -56,6 +73,11 @@ async def run(folder: Path) -> None:
                     await steps.kill_a_node()
                     say("end", wrong=await crowd.end(), closes=Counter(crowd.closes()))
                 await system.stop_devices()
+            async with (
+                make_database(embedded, "sized") as dsn,
+                start_system(embedded, dsn, folder / "sized", SIZED) as system,
+            ):
+                await size(system, Crowd(system, STUDENTS))
         await attached.stop()
     finally:
         nodes.end()
@@ -202,6 +224,34 @@ class Steps:
             if node != head and {"shard", "gateway:socket"} <= kinds:
                 return node
         raise AssertionError(f"no node has both a shard and a gateway: {await self.where()}")
+
+
+async def size(system: Any, crowd: Any) -> None:
+    """The crowd comes, and there is one shard more; it goes, and so does the shard."""
+    from ray._private.ray_constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    async def shards() -> list[str]:
+        actors = (await system.running.stats())["actors"]
+        return [name for name in actors if name.startswith("shard:")]
+
+    async def settled(count: int) -> bool:
+        change = await system.running.directory.progress.remote()
+        return len(await shards()) == count and change is not None and change["state"] == "done"
+
+    def asked() -> int:
+        """Cores that Ray's autoscaler has been asked for."""
+        return len(json.loads(_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or b"[]"))
+
+    before = await shards()
+    async with crowd:
+        await system.until(lambda: settled(2), STEP_S)
+        say("grown", before=before, shards=await shards(), cores=await asyncio.to_thread(asked))
+        await crowd.beats(2)
+        wrong, closes = await crowd.end(), Counter(crowd.closes())
+    await system.stop_devices()
+    await system.until(lambda: settled(1), STEP_S)
+    say("shrunk", shards=await shards(), cores=await asyncio.to_thread(asked), wrong=wrong, closes=closes)
 
 
 def say(step: str, **found: Any) -> None:

@@ -82,3 +82,11 @@ async def test_nobody_has_lost_anything(steps: dict[str, Step]) -> None:
     ended = steps["end"]
     assert ended["wrong"] == []
     assert all(int(code) == 1006 or 4000 <= int(code) < 4500 for code in ended["closes"]), "no close for good"
+
+
+async def test_a_load_brings_a_shard_and_is_gone_with_it(steps: dict[str, Step]) -> None:
+    grown, shrunk = steps["grown"], steps["shrunk"]
+    assert (len(grown["before"]), len(grown["shards"]), len(shrunk["shards"])) == (1, 2, 1)
+    # Shards, a socket gateway and a web gateway, a core each.
+    assert (grown["cores"], shrunk["cores"]) == (4, 3)
+    assert shrunk["wrong"] == [] and shrunk["closes"] == {}
