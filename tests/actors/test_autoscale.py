@@ -36,6 +36,7 @@ class Place:
         self.used = dict.fromkeys(shards, 0.0)
         self.scaled: list[tuple[int, list[str]]] = []
         self.cores: list[float] = []
+        self.asked = asyncio.Event()
         self.autoscale = Autoscale(
             Autoscaling(band=BAND, cores_per_actor=0.5),
             self.stats,
@@ -70,6 +71,7 @@ class Place:
 
     async def request(self, cores: float) -> None:
         self.cores.append(cores)
+        self.asked.set()
 
     async def looks(self, count: int) -> None:
         for _ in range(count):
@@ -135,8 +137,7 @@ async def test_a_load_that_is_gone_drains_one() -> None:
 async def test_at_the_end_ray_hears_that_nothing_is_wanted() -> None:
     place = Place({"shard:0": "a", "shard:1": "a"})
     running = asyncio.create_task(place.autoscale.run_for_ever())
-    while not place.cores:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(place.asked.wait(), 5)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert place.cores == [1.5, 0.0]
