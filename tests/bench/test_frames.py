@@ -27,6 +27,8 @@ def test_what_is_sent_is_a_masked_frame(size: int) -> None:
     payload, key = bytes(range(256)) * 257, b"\x01\x02\x03\x04"
     sent = masked(frames.BINARY, payload[:size], key)
     header = len(sent) - size
+    theirs = Frame(Opcode.BINARY, payload[:size]).serialize(mask=True)
+    assert sent[: header - 4] == theirs[: len(theirs) - size - 4]
     assert sent[0] == 0x82 and sent[1] & 0x80 and sent[header - 4 : header] == key
     assert bytes(byte ^ key[n % 4] for n, byte in enumerate(sent[header:])) == payload[:size]
 
