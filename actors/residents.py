@@ -70,12 +70,14 @@ class Resident:
 class Turn:
     """What a batch brings about: outcomes by gateway, students to write, and which of them soon.
 
-    `applied` and `durable` are watermarks by gateway and connection: of several the last one counts.
+    `applied` and `durable` are watermarks by gateway and connection: of several the last one counts. What
+    devices are `asked` for follows them.
     """
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     applied: dict[str, dict[int, int]] = field(default_factory=dict)
     durable: dict[str, dict[int, int]] = field(default_factory=dict)
+    asked: dict[str, list[Outcome]] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     urgent: set[str] = field(default_factory=set)
     entries: int = 0
@@ -92,6 +94,10 @@ class Turn:
         """Everything up to `seq` is committed."""
         self.durable.setdefault(link[0], {})[link[1]] = seq
 
+    def ask(self, link: Link, outcome: Outcome) -> None:
+        """Add an outcome that a device has to hear after the watermarks."""
+        self.asked.setdefault(link[0], []).append(outcome)
+
     def take(self, gateway: str) -> list[Outcome]:
         """All that one gateway has to hear, in order: who is greeted hears that before anything else, and of
         a refusal before `durable` lets the entry go (P23)."""
@@ -100,11 +106,12 @@ class Turn:
             told.append(AllApplied(applied))
         if (durable := self.durable.pop(gateway, None)) is not None:
             told.append(AllDurable(durable))
+        told += self.asked.pop(gateway, ())
         return told
 
     def take_all(self) -> list[tuple[str, list[Outcome]]]:
         """`take` for every gateway."""
-        gateways = self.outcomes.keys() | self.applied.keys() | self.durable.keys()
+        gateways = self.outcomes.keys() | self.applied.keys() | self.durable.keys() | self.asked.keys()
         return [(gateway, self.take(gateway)) for gateway in sorted(gateways)]
 
 
@@ -359,7 +366,7 @@ class Residents:
         if device.durable_seq >= device.applied_seq:
             turn.tell_durable(link, device.durable_seq)
         if folded.gap_from:
-            turn.tell(link, Deliver([conn], encode(Resync(folded.gap_from, session.slot_epoch, "gap"))))
+            turn.ask(link, Deliver([conn], encode(Resync(folded.gap_from, session.slot_epoch, "gap"))))
         self._mark(session, folded, turn)
         self._push(resident, folded.changed, now_ms, turn)
         if len(resident.links) > 1 and (device_id in resident.hinted or presence.may_turn(entries)):

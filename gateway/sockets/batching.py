@@ -352,16 +352,16 @@ class ShardRouter:
                 peer.push(write(peer.codec, seq), key)
 
     def _hand_out(self, outcome: Deliver) -> None:
-        written: dict[Codec, bytes] = {}
+        codec, frame = None, b""
         for conn in outcome.conns:
             link = self._links.get(conn)
             if link is None:
                 continue
-            codec = link.peer.codec
-            frame = written.get(codec)
-            if frame is None:
-                frame = written[codec] = codec.frame_of(outcome.frame)
-            link.peer.push(frame, outcome.key)
+            peer = link.peer
+            if peer.codec is not codec:
+                codec = peer.codec
+                frame = codec.frame_of(outcome.frame)
+            peer.push(frame, outcome.key)
 
     def _attached(self, answer: Attached) -> None:
         link = self._links.get(answer.conn)

@@ -146,6 +146,7 @@ class SocketStream(asyncio.Protocol):
         """Read frames that are whole, masked, unfragmented and data; gives where something else begins."""
         size, start = len(data), 0
         frame_max = self._host.limits.frame_bytes
+        now_s = self._host.loop.time()
         while size - start >= 6 and self._open:
             first, length = data[start], data[start + 1]
             if (first != _BINARY and first != _TEXT) or length < 0x80 or length == 0xFF:
@@ -159,7 +160,7 @@ class SocketStream(asyncio.Protocol):
             if end > size or length > frame_max:
                 break
             start = end
-            self._heard_at_s = self._host.loop.time()
+            self._heard_at_s = now_s
             payload = apply_mask(data[mask_at + 4 : end], data[mask_at : mask_at + 4])
             self.heard(Opcode.BINARY if first == _BINARY else Opcode.TEXT, payload)
         return start
@@ -291,11 +292,8 @@ class SocketStream(asyncio.Protocol):
 
     def push(self, frame: bytes, key: str | None = None) -> None:
         """Send a whole frame at the end of this turn of the loop, or keep it while the peer is slow."""
-        if isinstance(self.state, (Closing, Gone)):
+        if not self._open:
             return
-        metrics = self._host.metrics
-        metrics.frames_out += 1
-        metrics.bytes_out += len(frame)
         if self._outbox is not None:
             kept = self._outbox.put(frame, key)
             if not kept or self._note_unsent() > self._host.limits.unsent_bytes:
@@ -312,8 +310,13 @@ class SocketStream(asyncio.Protocol):
         """Write what this turn of the loop has collected, at once."""
         out = self._out
         if out:
-            self._out, self._out_bytes = [], 0
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            metrics = self._host.metrics
+            metrics.frames_out += len(out)
+            metrics.bytes_out += len(data)
+            out.clear()
+            self._out_bytes = 0
+            self._transport.write(data)
 
     def _note_unsent(self) -> int:
         waiting = self._outbox.size_bytes if self._outbox is not None else 0

@@ -59,7 +59,7 @@ class Shard:
 
     def hear(self, turn: Turn) -> None:
         outcomes_by = {gateway: list(outcomes) for gateway, outcomes in turn.outcomes.items()}
-        heard = Turn(outcomes_by, dict(turn.applied), dict(turn.durable))
+        heard = Turn(outcomes_by, dict(turn.applied), dict(turn.durable), dict(turn.asked))
         for gateway, outcomes in heard.take_all():
             for outcome in outcomes:
                 if isinstance(outcome, AllApplied | AllDurable):
@@ -470,7 +470,7 @@ def test_r9_a_new_version_moves_the_heads_of_those_who_have_begun() -> None:
     assert shard.said("g1", 2, Head) == []
 
 
-def test_who_is_greeted_hears_that_first_and_of_a_refusal_before_the_watermarks() -> None:
+def test_who_is_greeted_hears_that_first_then_refusals_then_watermarks_then_what_is_asked() -> None:
     shard = Shard()
     session = shard.student()
     session.device("P").durable_seq = 9
@@ -478,8 +478,9 @@ def test_who_is_greeted_hears_that_first_and_of_a_refusal_before_the_watermarks(
     operations = [
         Attach(1, "ana", Device("P"), clock, NOW_MS),
         Apply(1, "ana", [entry(1, "opened", item="nowhere")]),
-        Apply(1, "ana", [entry(2, "opened")]),
+        Apply(1, "ana", [entry(2, "opened"), entry(4, "opened")]),
     ]
     told = shard.run("g1", *operations).take("g1")
-    assert [type(one) for one in told] == [Attached, Deliver, AllApplied, AllDurable]
-    assert told[2:] == [AllApplied({1: 2}), AllDurable({1: 9})]
+    assert [type(one) for one in told] == [Attached, Deliver, AllApplied, AllDurable, Deliver]
+    assert told[2:4] == [AllApplied({1: 2}), AllDurable({1: 9})]
+    assert isinstance(told[4], Deliver) and b"gap" in told[4].frame
