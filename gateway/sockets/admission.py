@@ -20,12 +20,14 @@ class AdmissionLimits:
 
     `burst` connections may come at once after a quiet time: as many hellos are read in one turn of the loop
     at most. `attaching` is how many may wait for their shards. `wait_max_s` bounds the time anybody is told.
+    So many as `crowd` let in between two looks had better attach together.
     """
 
     per_s: float = 1000.0
     per_s_min: float = 50.0
     burst: int = 200
     attaching: int = 2000
+    crowd: int = 12
     wait_min_s: float = 1.0
     wait_max_s: float = 30.0
 
@@ -55,7 +57,10 @@ class Admission:
     server keeps it. `rate_per_s` is the present rate.
     """
 
-    __slots__ = ("_at_s", "_beyond", "_limits", "_room", "_tail_s", "attaching", "rate_per_s")
+    __slots__ = (
+        "_at_s", "_beyond", "_entered", "_entered_before", "_limits", "_room", "_tail_s", "attaching",
+        "rate_per_s",
+    )  # fmt: skip
 
     def __init__(self, limits: AdmissionLimits, now_s: float) -> None:
         self._limits = limits
@@ -65,6 +70,12 @@ class Admission:
         self._at_s = now_s
         self._tail_s = now_s
         self._beyond = 0.0
+        self._entered = self._entered_before = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether many come in at present, though all of them may."""
+        return max(self._entered, self._entered_before) >= self._limits.crowd
 
     def is_busy(self, now_s: float) -> bool:
         """Whether somebody was sent away whose time has not come yet."""
@@ -79,6 +90,7 @@ class Admission:
         if room < 1.0 or self.attaching >= limits.attaching:
             return self.postpone(now_s)
         self._room = room - 1.0
+        self._entered += 1
         return None
 
     def postpone(self, now_s: float) -> int:
@@ -102,6 +114,7 @@ class Admission:
     def observe(self, lag_s: float) -> None:
         """Adapt the rate; called several times a second with how late the loop was since the last time."""
         limits, rate = self._limits, self.rate_per_s
+        self._entered, self._entered_before = 0, self._entered
         welcome_s = self.attaching / rate
         if lag_s > limits.lag_high_s or welcome_s > limits.welcome_high_s:
             self.rate_per_s = max(limits.per_s_min, rate * FALL)

@@ -36,7 +36,7 @@ class Host(stream.Host, Protocol):
 
     @property
     def gathers(self) -> bool:
-        """Whether there is a storm, in which those let in attach together."""
+        """Whether many come now, so that those let in attach together."""
 
     def enter(self, connection: "Connection") -> int | None:
         """A handshake is through: None, or in how many ms to come back."""

@@ -118,6 +118,22 @@ def test_f22_a_handful_is_never_kept_waiting() -> None:
     assert all(admission.enter(n / 50) is None for n in range(1000)) and not admission.is_busy(20.0)
 
 
+def test_f22_many_are_a_crowd_and_few_are_none() -> None:
+    admission = Admission(USUAL, 0.0)
+    for look in range(20):
+        for n in range(USUAL.crowd - 1):
+            admission.enter(look + n / 100)
+            assert not admission.is_crowded
+        admission.observe(0.0)
+    for _ in range(USUAL.crowd):
+        admission.enter(20.0)
+    assert admission.is_crowded, "at once, not at the next look"
+    admission.observe(0.0)
+    assert admission.is_crowded, "and until the look after"
+    admission.observe(0.0)
+    assert not admission.is_crowded
+
+
 def test_f22_slots_are_one_after_the_other_and_nobodys_twice() -> None:
     admission = Admission(EXACT, 0.0)
     assert [admission.enter(0.0) for _ in range(10)] == [None] * 10

@@ -130,7 +130,7 @@ async def test_f22_who_is_in_is_served_meanwhile(start: Start) -> None:
 async def test_f22_in_a_storm_those_let_in_attach_together(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "GATHER_S", 60.0)
+    monkeypatch.setattr(server_module, "GATHER_STORM_S", 60.0)
     monkeypatch.setattr(server_module, "GATHER_MAX", 20)
     gateway = await start(admission=AdmissionLimits(burst=20, per_s=0.001, per_s_min=0.001))
     gateway.server.admission.postpone(gateway.server.loop.time() + 30)
@@ -148,6 +148,22 @@ async def test_f22_in_a_storm_those_let_in_attach_together(
     heard = [{(await raw.message())["type"] for _ in range(2)} for raw in waiting]
     assert heard == [{"welcome", "pong"}] * 19, "what was said meanwhile is not lost"
     assert gateway.shards["shard:0"].calls - calls <= 4, "one batch, and perhaps one that asks if it lives"
+
+
+async def test_f22_a_crowd_that_nobody_sends_away_attaches_together_too(start: Start) -> None:
+    gateway = await start(admission=AdmissionLimits(crowd=5))
+    calls = gateway.shards["shard:0"].calls
+    waiting = [await Raw.open(gateway.address) for _ in range(60)]
+    for n, raw in enumerate(waiting):
+        raw.say(gateway.hello(f"student-{n}"))
+    for raw in waiting:
+        await raw.message("welcome")
+    assert gateway.metrics.postponed == 0
+    assert gateway.shards["shard:0"].calls - calls < 25, "few calls, those that ask if it lives among them"
+    quiet = [await Raw.open(gateway.address)]
+    await gateway.settled(lambda: not gateway.server.gathers)
+    quiet[0].say(gateway.hello("noor"))
+    await quiet[0].message("welcome")
 
 
 async def test_f22_the_last_of_a_storm_are_not_forgotten(start: Start) -> None:
