@@ -4,13 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.growth.cost import FIGURES, Bill, bill, read
+from bench.growth.cost import FIGURES, Bill, bill, of_fleet, read
 from bench.growth.picture import draw
 from bench.growth.simulation import Evenness, Row, changes, evenness
 from bench.growth.students import gather
@@ -27,7 +27,12 @@ def main(arguments: Sequence[str]) -> int:
     console.print(_evenness_table(even, options.students))
     rows = list(changes(crowd.fold(options.slots), options.shards, options.per_node))
     console.print(_changes_table(rows, options))
-    costs = bill(read(options.figures), options.concurrent)
+    figures = read(options.figures)
+    if options.fleet:
+        run = json.loads(options.fleet.read_text())
+        figures = replace(figures, measured=of_fleet(run, figures.measured))
+        console.print(figures.measured)
+    costs = bill(figures, options.concurrent)
     console.print(_cost_table(costs))
     if options.json:
         found = {"evenness": even, "changes": rows, "cost": [costs]}
@@ -46,6 +51,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--per-node", type=int, default=20, help="shards of a node")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figures", type=Path, default=FIGURES, help="measured figures of the cost table")
+    parser.add_argument("--fleet", type=Path, help="a bench.fleet --json whose figures to take instead")
     parser.add_argument("--concurrent", type=int, default=1_000_000, help="students of the cost table")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)

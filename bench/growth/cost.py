@@ -1,9 +1,11 @@
 """What a number of concurrent students costs: one formula over the figures of one file."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 FIGURES = Path(__file__).parent / "figures.toml"
 
@@ -19,10 +21,10 @@ class Measured:
     shard_us: float
     gateway_us: float
     postgres_us: float
+    other_us: float
     batch_us: float
     connection_us: float
     student_kib: float
-    shard_part: float
     idle_cores: float
     wal_bytes_per_row: float
     history_bytes: float
@@ -88,6 +90,40 @@ def read(path: Path = FIGURES) -> Figures:
     return Figures(Measured(**parts["measured"]), Plan(**parts["plan"]))
 
 
+def of_fleet(run: Mapping[str, Any], known: Measured) -> Measured:
+    """The figures of a run of `bench.fleet` (its `--json`), by student, update and connection; what a fleet
+    does not measure stays as known. Idle processes and the fixed cost of calls are taken out: the formula has
+    them on their own."""
+    phases = {name: run["costs"][name] for name in ("idle", "connect", "window", "tail")}
+    window = phases["window"]
+    seconds = sum(phases[name]["seconds"] for name in ("connect", "window", "tail"))
+    batches = sum(actor.get("batches") or 0 for actor in run["actors"].values())
+    calls_s = batches * window["seconds"] / seconds * known.batch_us / 2e6
+
+    def per_update_us(*groups: str, calls: float = 0.0) -> float:
+        spent_s: float = sum(window["cpu_s"].get(group, 0.0) for group in groups) - calls
+        idle_s: float = sum(phases["idle"]["cpu_s"].get(group, 0.0) for group in groups)
+        rest_s: float = idle_s / phases["idle"]["seconds"] * window["seconds"]
+        return round(max(0.0, spent_s - rest_s) / float(run["updates"]) * 1e6, 1)
+
+    named = {"shards", "socket gateways", "Postgres"}
+    live = ("shards", "socket gateways")
+    before, end = run["costs"]["memory_before"], run["costs"]["memory_end"]
+    grown = {group: end.get(group, 0) - before.get(group, 0) for group in live}
+    processes = run["shards"] + run["gateways"]
+    return replace(
+        known,
+        source=run["title"],
+        shard_us=per_update_us("shards", calls=calls_s),
+        gateway_us=per_update_us("socket gateways", calls=calls_s),
+        postgres_us=per_update_us("Postgres"),
+        other_us=per_update_us(*(set(window["cpu_s"]) - named)),
+        connection_us=round(run["cpu_us_per_connection"], 1),
+        student_kib=round(sum(grown.values()) / run["students"] / KIB, 1),
+        idle_cores=round(sum(phases["idle"]["cpu_s"].values()) / phases["idle"]["seconds"] / processes, 3),
+    )
+
+
 def bill(figures: Figures, students: int) -> Bill:
     """The table for so many students who are connected and play at the same time."""
     measured, plan = figures.measured, figures.plan
@@ -104,9 +140,12 @@ def bill(figures: Figures, students: int) -> Bill:
     batches_s = lanes / (plan.patience_s + lanes / updates_s)
     batch_cores = batches_s * measured.batch_us / 1e6
     postgres_cores = updates_s * measured.postgres_us / 1e6
+    other_cores = updates_s * measured.other_us / 1e6
     connect_cores = connects_s * measured.connection_us / 1e6
     idle_cores = (shards + gateways) * measured.idle_cores
-    cores = shard_cores + gateway_cores + batch_cores + postgres_cores + connect_cores + idle_cores
+    cores = sum(
+        (shard_cores, gateway_cores, batch_cores, postgres_cores, other_cores, connect_cores, idle_cores)
+    )
     rows_s = students * plan.rows_per_student_s
     memory_gib = students * measured.student_kib * KIB / GIB
     found = {
@@ -135,6 +174,7 @@ def bill(figures: Figures, students: int) -> Bill:
         Line("cores: socket gateways", f"{gateway_cores:.1f}", f"{measured.gateway_us:g} µs an update"),
         Line("cores: Ray calls", f"{batch_cores:.1f}", f"{measured.batch_us:g} µs a batch"),
         Line("cores: Postgres", f"{postgres_cores:.1f}", f"{measured.postgres_us:g} µs an update"),
+        Line("cores: Ray and the rest", f"{other_cores:.1f}", f"{measured.other_us:g} µs an update"),
         Line("cores: connecting", f"{connect_cores:.1f}", f"{connects_s:,.0f} connections/s"),
         Line("cores: processes at rest", f"{idle_cores:.1f}", f"{measured.idle_cores:g} each"),
         Line("cores in use", f"{cores:.0f}", f"{found['update_us']:.0f} µs an update"),

@@ -9,7 +9,7 @@ from zlib import crc32
 import pytest
 
 from bench.growth.__main__ import main
-from bench.growth.cost import bill, read
+from bench.growth.cost import bill, of_fleet, read
 from bench.growth.simulation import changes, evenness
 from bench.growth.students import BUSY_WORK, Crowd, gather
 from bench.growth.ways import Ring
@@ -59,6 +59,37 @@ def test_the_bill_is_linear_but_for_the_calls_between_gateways_and_shards() -> N
     assert large.rows_per_s == 1_000_000 * figures.plan.rows_per_student_s
     in_one = replace(figures, plan=replace(figures.plan, cell_students=0))
     assert bill(in_one, 1_000_000).update_us > 2 * large.update_us
+
+
+def test_a_run_of_the_fleet_gives_what_an_update_costs_beside_calls_and_idling() -> None:
+    def phase(
+        seconds: float, shards: float, gateways: float, postgres: float, ray: float
+    ) -> dict[str, object]:
+        used = {"shards": shards, "socket gateways": gateways, "Postgres": postgres, "Ray": ray}
+        return {"seconds": seconds, "cpu_s": used}
+
+    run = {
+        "title": "a run",
+        "students": 1024,
+        "shards": 2,
+        "gateways": 2,
+        "updates": 100_000,
+        "cpu_us_per_connection": 500.0,
+        "costs": {
+            "idle": phase(10, 0.1, 0.1, 0.0, 0.2),
+            "connect": phase(10, 9, 9, 9, 9),
+            "window": phase(20, 8.0, 6.0, 2.0, 1.4),
+            "tail": phase(10, 1, 1, 1, 1),
+            "memory_before": {"shards": 10 << 20, "socket gateways": 0},
+            "memory_end": {"shards": 18 << 20, "socket gateways": 2 << 20},
+        },
+        "actors": {"shard:0": {"batches": 1000}, "shard:1": {"batches": 1000}, "gateway:socket:0": {}},
+    }
+    found = of_fleet(run, read().measured)
+    # Half of 2,000 batches in the window at 3 ms, half in the shard: 1.5 s; idling 0.2 s.
+    assert (found.shard_us, found.gateway_us) == (63.0, 43.0)
+    assert (found.postgres_us, found.other_us) == (20.0, 10.0)
+    assert (found.student_kib, found.idle_cores, found.connection_us) == (10.0, 0.01, 500.0)
 
 
 def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
