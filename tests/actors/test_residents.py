@@ -86,6 +86,8 @@ class Shard:
 
 
 def conns_of(outcome: Outcome) -> list[int]:
+    if isinstance(outcome, AllApplied | AllDurable):
+        return list(outcome.seqs)
     return [outcome.conn] if isinstance(outcome, Attached) else list(outcome.conns)
 
 
@@ -475,7 +477,7 @@ def test_who_is_greeted_hears_that_first_then_refusals_then_watermarks_then_what
     session = shard.student()
     session.device("P").durable_seq = 9
     clock = ClockReading(datetime.fromtimestamp(NOW_MS / 1000, UTC), 0, "b1")
-    operations = [
+    operations: list[Operation] = [
         Attach(1, "ana", Device("P"), clock, NOW_MS),
         Apply(1, "ana", [entry(1, "opened", item="nowhere")]),
         Apply(1, "ana", [entry(2, "opened"), entry(4, "opened")]),
