@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from actors.at_rest import items_from, session_from
+from actors.at_rest import enrolled_in, items_from, session_from
 from actors.batch import Apply, Attach, Operation
 from actors.core.item import Item
 from actors.core.placement import slot_of
@@ -269,7 +269,7 @@ class Activation:
         for student in students:
             if student in self._residents:
                 resident = self._residents[student]
-                resident.session.enrolled = frozenset(enrolled[student])
+                resident.session.enrolled = enrolled_in(enrolled[student])
                 resident.enrolled_ms = self._now_ms()
 
 

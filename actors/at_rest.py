@@ -1,7 +1,9 @@
 """A session as rows and rows as a session: the one place where live state meets its columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from actors.core.editions import edition
@@ -18,14 +20,24 @@ from persistence.sessions import StoredItem, StoredSession
 
 def session_from(student: str, stored: StoredSession, slot_epoch: int) -> Session:
     """The live session of a student as of its latest checkpoint, under this epoch of its slot."""
-    session = Session(student, slot_epoch << REV_SHIFT, frozenset(stored.courses))
+    session = Session(student, slot_epoch << REV_SHIFT, enrolled_in(stored.courses))
     for row in stored.progress:
-        session.items[row.item] = _progress_from(row)
+        session.items[intern(row.item)] = _progress_from(row)
     for device_row in stored.devices:
-        device = session.device(device_row.device)
+        device = session.device(intern(device_row.device))
         device.applied_seq = device.durable_seq = device_row.durable_seq
         restore_visits(device, device_row.visit)
     return session
+
+
+def enrolled_in(courses: Iterable[str]) -> frozenset[str]:
+    """These courses, as one set for all students who are in the same."""
+    return _shared(frozenset(courses))
+
+
+@lru_cache(maxsize=10_000)
+def _shared(courses: frozenset[str]) -> frozenset[str]:
+    return courses
 
 
 def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
@@ -114,10 +126,10 @@ def _item_from(stored: StoredItem, syllabus: tuple[str, ...]) -> Item:
 
 def _progress_from(row: ProgressRow) -> Progress:
     progress = Progress(
-        item=row.item,
-        version=row.version,
+        item=intern(row.item),
+        version=intern(row.version),
         rev=row.rev,
-        rule=row.rule,
+        rule=intern(row.rule),
         content_ms=row.content_ms,
         wall=Intervals(row.wall),
         folded=row.folded,

@@ -11,7 +11,7 @@ written alone from then on, so that one blocks no other (F28).
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -116,9 +116,9 @@ class Marks:
     """What of one session is on its way: dirty items and devices, and head changes."""
 
     slot: int
-    items: set[str]
-    devices: set[str]
-    changes: list[HeadChange]
+    items: tuple[str, ...]
+    devices: tuple[str, ...]
+    changes: Sequence[HeadChange]
 
 
 @dataclass(slots=True)
@@ -417,8 +417,8 @@ class Checkpointer:
             )
         for student, marks in snapshot.marks.items():
             resident, queue = self._residents[student], self._slots[marks.slot]
-            resident.session.dirty_items, resident.session.dirty_devices = set(), set()
-            resident.session.head_changes = []
+            resident.session.dirty_items, resident.session.dirty_devices = (), ()
+            resident.session.head_changes = ()
             resident.writing = True
             queue.writing[student] = queue.dirty.pop(student)
         return snapshot
@@ -431,10 +431,13 @@ class Checkpointer:
             queue.dirty[student] = queue.writing.pop(student)
             resident = self._residents[student]
             resident.writing = False
-            resident.session.dirty_items |= marks.items
-            resident.session.dirty_devices |= marks.devices
-            since, resident.session.head_changes = resident.session.head_changes, marks.changes
-            resident.session.note(since)
+            session = resident.session
+            for item in marks.items:
+                session.touch_item(item)
+            for device in marks.devices:
+                session.touch_device(device)
+            since, session.head_changes = session.head_changes, marks.changes
+            session.note(since)
 
     def _announce(self, snapshot: Snapshot) -> None:
         """Committed: tell who is durable up to where."""

@@ -59,7 +59,7 @@ class Epoch:
     turn: Turn | None = None
     passes: list[Pass] = field(default_factory=lambda: [Pass()])
     folded: int = 0
-    folded_ms: list[int] = field(default_factory=list)
+    folded_ms: tuple[int, ...] = ()
 
     @property
     def coverage(self) -> Intervals:
@@ -74,7 +74,8 @@ class Epoch:
     @property
     def completions_ms(self) -> list[int]:
         """When its passes were completed, in order of the passes."""
-        return self.folded_ms + [viewing.completion.at_ms for viewing in self.passes if viewing.completion]
+        kept = [viewing.completion.at_ms for viewing in self.passes if viewing.completion]
+        return [*self.folded_ms, *kept]
 
     def viewing_of(self, run: Run) -> int:
         """The pass a run begins in: the latest whose opening its device knew of."""
@@ -93,7 +94,7 @@ class Epoch:
                 later.coverage.unite(former.coverage)
                 later.opened = former.opened
                 self.folded += 1
-                self.folded_ms = [*self.folded_ms, former.completion.at_ms][-COMPLETIONS_MAX:]
+                self.folded_ms = (*self.folded_ms, former.completion.at_ms)[-COMPLETIONS_MAX:]
                 del self.passes[place]
                 return place
         return -1
@@ -117,7 +118,7 @@ class Epochs:
     """All epochs of an item that are kept, oldest first; the last one is the current one."""
 
     kept: list[Epoch] = field(default_factory=lambda: [Epoch()])
-    taken_back: list[TakenBack] = field(default_factory=list)
+    taken_back: tuple[TakenBack, ...] = ()
 
     @property
     def current(self) -> Epoch:
@@ -293,7 +294,7 @@ class Epochs:
                     return
 
     def _note(self, gone: TakenBack) -> None:
-        self.taken_back = [*self.taken_back, gone][-TAKEN_BACK_MAX:]
+        self.taken_back = (*self.taken_back, gone)[-TAKEN_BACK_MAX:]
 
     def _join(self, place: int, runs: Collection[Run], duration_ms: int, now: Mark) -> None:
         """What was played since that turn belongs to the epoch before it again."""

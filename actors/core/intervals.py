@@ -10,24 +10,24 @@ class Intervals:
     """A mutable union of intervals, kept sorted, disjoint and not touching.
 
     Adding is commutative, associative and idempotent (R5): the set does not depend on the order of arrival.
+    Kept as one tuple of starts and ends in turn: a shard has two sets a student, most of one interval.
     """
 
-    __slots__ = ("_ends", "_starts")
+    __slots__ = ("_bounds",)
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        self._bounds: tuple[int, ...] = ()
         for start, end in spans:
             self.add(start, end)
 
     def __iter__(self) -> Iterator[Span]:
-        return zip(self._starts, self._ends, strict=True)
+        return zip(self._bounds[::2], self._bounds[1::2], strict=True)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._bounds) // 2
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Intervals) and list(self) == list(other)
+        return isinstance(other, Intervals) and self._bounds == other._bounds
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -38,13 +38,24 @@ class Intervals:
         """Unite with [start, end); nothing if it is empty. Gaps of at most `bridge` beside it are filled."""
         if end <= start:
             return
-        first = bisect_left(self._ends, start - bridge)
-        last = bisect_right(self._starts, end + bridge)
+        bounds = self._bounds
+        if not bounds or start - bridge > bounds[-1]:
+            self._bounds = (*bounds, start, end)
+        elif len(bounds) == 2 and start >= bounds[0]:
+            if end > bounds[1]:  # play that goes on, as most often
+                self._bounds = (bounds[0], end)
+        else:
+            self._unite(start, end, bridge)
+
+    def _unite(self, start: int, end: int, bridge: int) -> None:
+        bounds = self._bounds
+        starts, ends = bounds[::2], bounds[1::2]
+        first = bisect_left(ends, start - bridge)
+        last = bisect_right(starts, end + bridge)
         if first < last:
-            start = min(start, self._starts[first])
-            end = max(end, self._ends[last - 1])
-        self._starts[first:last] = [start]
-        self._ends[first:last] = [end]
+            start = min(start, starts[first])
+            end = max(end, ends[last - 1])
+        self._bounds = (*bounds[: 2 * first], start, end, *bounds[2 * last :])
 
     def unite(self, other: "Intervals") -> None:
         """Unite with all of another set."""
@@ -53,20 +64,19 @@ class Intervals:
 
     def length(self) -> int:
         """Total length of the set."""
-        return sum(self._ends) - sum(self._starts)
+        return sum(self._bounds[1::2]) - sum(self._bounds[::2])
 
     def end(self) -> int:
         """The last point of the set; 0 if it is empty."""
-        return self._ends[-1] if self._ends else 0
+        return self._bounds[-1] if self._bounds else 0
 
     def overlap(self, start: int, end: int) -> int:
         """Length of the part of [start, end) that is in the set."""
-        first = bisect_right(self._ends, start)
         covered = 0
-        for i in range(first, len(self._starts)):
-            if self._starts[i] >= end:
+        for its_start, its_end in self._after(start):
+            if its_start >= end:
                 break
-            covered += min(end, self._ends[i]) - max(start, self._starts[i])
+            covered += min(end, its_end) - max(start, its_start)
         return covered
 
     def covers(self, other: "Intervals") -> bool:
@@ -75,14 +85,21 @@ class Intervals:
 
     def gaps(self, start: int, end: int) -> Iterator[Span]:
         """The parts of [start, end) that are not in the set, in order."""
-        for i in range(bisect_right(self._ends, start), len(self._starts)):
-            if self._starts[i] >= end:
+        for its_start, its_end in self._after(start):
+            if its_start >= end:
                 break
-            if self._starts[i] > start:
-                yield start, self._starts[i]
-            start = self._ends[i]
+            if its_start > start:
+                yield start, its_start
+            start = its_end
         if start < end:
             yield start, end
+
+    def _after(self, point: int) -> Iterator[Span]:
+        """The intervals that end after a point."""
+        bounds = self._bounds
+        for first in range(bisect_right(bounds, point) & ~1, len(bounds), 2):
+            if bounds[first + 1] > point:
+                yield bounds[first], bounds[first + 1]
 
     def near(self, point: int, distance: int) -> bool:
         """Whether the set comes within `distance` of the point."""
@@ -91,5 +108,5 @@ class Intervals:
     def copy(self) -> "Intervals":
         """An independent copy."""
         twin = Intervals()
-        twin._starts, twin._ends = self._starts.copy(), self._ends.copy()
+        twin._bounds = self._bounds
         return twin

@@ -117,7 +117,7 @@ class Progress:
     quiz: Attempt | None = None
     uncredited_ms: int = 0
     folded: int = 0
-    lost: list[Lost] = field(default_factory=list)
+    lost: tuple[Lost, ...] = ()
 
     @property
     def head(self) -> Run | None:
@@ -211,7 +211,7 @@ class Progress:
     def _take_over(self, rev_floor: int) -> None:
         """Another owner: what the one before told after its latest write may be lost (R8)."""
         if 0 < self.rev < rev_floor and (not self.lost or self.lost[-1].until_rev < rev_floor):
-            self.lost = [*self.lost, Lost(self.rev, rev_floor)][-LOST_MAX:]
+            self.lost = (*self.lost, Lost(self.rev, rev_floor))[-LOST_MAX:]
 
     def _lost_rev(self, base_rev: int, rev_floor: int) -> int:
         """Where telling anew began if a device had seen a revision that is lost; 0 if it is not."""
@@ -253,7 +253,7 @@ class Progress:
         run = Run(
             device=fact.device,
             seq=event.seq,
-            session=event.session,
+            session=visit.session,
             kind=kind or AUTO,
             base_rev=event.base_rev,
             lost_rev=self._lost_rev(event.base_rev, fact.when.rev_floor),

@@ -1,6 +1,6 @@
 """A student's live session: devices, their journals in order (R6), and what each batch of entries changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from actors.core import history
@@ -67,6 +67,10 @@ class Device:
         while len(self.visits) > VISITS_MAX:
             del self.visits[next(iter(self.visits))]
 
+    def next_held(self) -> Entry | None:
+        """The entry whose turn it is, if it is here; it is held no longer."""
+        return self.held.pop(self.applied_seq + 1, None) if self.held else None
+
     def hold(self, entry: Entry) -> None:
         """Keep an entry until it is its turn. What does not fit has to be sent again: the gap expires."""
         ahead = entry.seq > self.applied_seq + 1
@@ -99,9 +103,9 @@ class Session:
     enrolled: frozenset[str] = frozenset()
     devices: dict[str, Device] = field(default_factory=dict)
     items: dict[str, Progress] = field(default_factory=dict)
-    dirty_items: set[str] = field(default_factory=set)
-    dirty_devices: set[str] = field(default_factory=set)
-    head_changes: list[HeadChange] = field(default_factory=list)
+    dirty_items: tuple[str, ...] = ()
+    dirty_devices: tuple[str, ...] = ()
+    head_changes: Sequence[HeadChange] = ()
     changes_dropped: int = 0
 
     @property
@@ -127,9 +131,19 @@ class Session:
         if progress is not None and progress.version != item.version:
             former_ms = progress.position_ms
             carry(progress, item, self.rev_floor)
-            self.dirty_items.add(item.id)
+            self.touch_item(item.id)
             self.note([history.carried(progress, former_ms, now_ms)])
         return progress
+
+    def touch_item(self, item_id: str) -> None:
+        """The item's row is to be written."""
+        if item_id not in self.dirty_items:
+            self.dirty_items = (*self.dirty_items, item_id)
+
+    def touch_device(self, device_id: str) -> None:
+        """The device's row is to be written."""
+        if device_id not in self.dirty_devices:
+            self.dirty_devices = (*self.dirty_devices, device_id)
 
     def note(self, changes: Iterable[HeadChange]) -> None:
         """Keep head changes, in order, until they are written."""
@@ -146,14 +160,19 @@ class Session:
         device, folded = self.device(device_id), Folded()
         heads: dict[str, tuple[Key | None, Key | None]] = {}
         for entry in entries:
-            device.hold(entry)
-            while (due := device.held.pop(device.applied_seq + 1, None)) is not None:
+            if device.held or entry.seq != device.applied_seq + 1:
+                device.hold(entry)
+                following = device.next_held()
+            else:
+                following = entry  # as most often: nothing waits, and it is its turn
+            while following is not None:
                 device.applied_seq += 1
-                item = catalogue.get(due.item) if isinstance(due, Event) else None
+                item = catalogue.get(following.item) if isinstance(following, Event) else None
                 if item is not None and item.id not in heads:
                     heads[item.id] = self._head_and_offer(item)
-                self.dirty_devices.add(device_id)
-                self._fold(device, due, catalogue, now_ms, folded)
+                self.touch_device(device_id)
+                self._fold(device, following, catalogue, now_ms, folded)
+                following = device.next_held()
         for item_id, before in heads.items():
             self._note_offer(catalogue[item_id], before, now_ms)
         if not device.held:
@@ -183,7 +202,7 @@ class Session:
         if device is None:
             return set()
         device.clock.last_contact_ms = now_ms
-        self.dirty_devices.add(device_id)
+        self.touch_device(device_id)
         return {visit.item for visit in device.visits.values() if self._stop(device, visit)}
 
     def stall(self, device_id: str, item: str) -> bool:
@@ -234,7 +253,7 @@ class Session:
     def _fold_event(self, device: Device, event: Event, item: Item, now_ms: int, folded: Folded) -> None:
         known = progress = self.items.get(event.item)
         if progress is None:
-            progress = Progress(event.item, item.version)
+            progress = Progress(item.id, item.version)
         elif progress.version != item.version:
             self.progress_of(item, now_ms)
             folded.changed.add(event.item)
@@ -244,7 +263,7 @@ class Session:
         when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms, self._sealed(event, progress))
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:
-            visit = Visit(event.session, event.item, event.intent)
+            visit = Visit(event.session, item.id, event.intent)
         before, former = history.standing(progress), progress.head
         if progress.fold(event, when, visit, item, device.id):
             folded.changed.add(event.item)
@@ -252,8 +271,8 @@ class Session:
         if after != before:
             self.note(history.changes_by(event, (device.id, visit.run), now_ms, before, former, progress))
         if event.kind not in QUIET or (known is not None and event.kind != "opened"):
-            self.items[event.item] = progress
-            self.dirty_items.add(event.item)
+            self.items[item.id] = progress
+            self.touch_item(item.id)
         folded.urgent = folded.urgent or after[1] > before[1] or event.kind in FLUSHED
         if event.starts_run or event.kind in REGISTERS:
             device.action_ms = at_ms

@@ -6,6 +6,7 @@ are rows of values in the order of their fields, which keeps a checkpoint small.
 """
 
 from operator import attrgetter
+from sys import intern
 from typing import Any
 
 from actors.core import earlier
@@ -73,12 +74,12 @@ def restore_merge(progress: Progress, state: Json) -> None:
     progress.head_key, progress.loser_key = _key(state["head"]), _key(state["loser"])
     progress.epochs = Epochs(
         [_epoch_from(epoch) for epoch in state["epochs"]],
-        [
+        tuple(
             TakenBack(turn and _turn_from(turn), tick and _completion_from(tick), Mark(*by))
             for turn, tick, by in state["taken_back"]
-        ],
+        ),
     )
-    progress.lost = [Lost(*revs) for revs in state.get("lost", ())]
+    progress.lost = tuple(Lost(*revs) for revs in state.get("lost", ()))
     progress.quarters = dict(state["quarters"])
     progress.uncredited_ms = state.get("uncredited_ms", 0)
     progress.quiz = _attempt_from(state["quiz"]) if state.get("quiz") else None
@@ -101,11 +102,16 @@ def visits_state(device: Device) -> Json:
 def restore_visits(device: Device, state: Json) -> None:
     """Put what `visits_state` gave, or JSON made of it, back."""
     state = earlier.visits_now(state)
-    device.kind, device.name, device.action_ms = state["kind"], state["name"], state["action_ms"]
+    device.kind, device.name, device.action_ms = intern(state["kind"]), state["name"], state["action_ms"]
     clock = device.clock
     clock.wall_offset_ms, clock.last_contact_ms, clock.wrong = state["clock"]
     clock.boots = {boot: [Awake(*part) for part in parts] for boot, parts in state["boots"]}
-    device.visits = {values[0]: Visit(*values) for values in state["visits"]}
+    device.visits = {values[0]: _visit_from(values) for values in state["visits"]}
+
+
+def _visit_from(values: list[Any]) -> Visit:
+    session, item, intent, *others = values
+    return Visit(session, intern(item), intern(intent), *others)
 
 
 def _epoch_state(epoch: Epoch) -> Json:
@@ -123,7 +129,8 @@ def _epoch_from(state: Json) -> Epoch:
     if state["turn"]:
         turn = _turn_from(state["turn"])
     passes = [_pass_from(viewing) for viewing in state["passes"]]
-    return Epoch(state["number"], turn, passes, *state.get("folded", ()))
+    folded, folded_ms = state.get("folded", (0, ()))
+    return Epoch(state["number"], turn, passes, folded, tuple(folded_ms))
 
 
 def _pass_state(viewing: Pass) -> Json:
@@ -177,8 +184,9 @@ def _attempt_from(state: Json) -> Attempt:
 
 
 def _run_from(values: list[Any]) -> Run:
-    *plain, log = values
-    run = Run(*plain)
+    device, seq, session, kind, *plain, log = values
+    # Most runs are of one device and one visit: they share the names.
+    run = Run(intern(device), seq, intern(session), intern(kind), *plain)
     run.log = [Stretch(*stretch) for stretch in log]
     return run
 

@@ -169,7 +169,7 @@ def test_r8_durable_is_told_only_when_it_is() -> None:
 def test_r8_a_durable_repeat_is_acknowledged_again() -> None:
     shard = Shard()
     session = playing(shard)
-    session.dirty_items, session.dirty_devices = set(), set()
+    session.dirty_items, session.dirty_devices = (), ()
     shard.committed("ana", "P", 8)
     turn = shard.run("g1", Apply(1, "ana", minute()))
     assert [message.seq for message in shard.said("g1", 1, Durable)] == [8, 8]
@@ -377,7 +377,7 @@ def test_only_the_clean_and_lonely_are_let_go() -> None:
     assert shard.residents.evict_idle(later_ms, 1000) == 0
     shard.run("g1", Detach(1, "ana"))
     assert shard.residents.evict_idle(later_ms, 1000) == 0
-    session.dirty_items, session.dirty_devices = set(), set()
+    session.dirty_items, session.dirty_devices = (), ()
     shard.residents["ana"].writing = True
     assert shard.residents.evict_idle(later_ms, 1000) == 0
     shard.residents["ana"].writing = False

@@ -86,7 +86,7 @@ class World:
             row = device_row(self.student, session.devices[device_id])
             self.device_rows[device_id] = msgspec.json.encode(row)
             session.devices[device_id].durable_seq = row.durable_seq
-        session.dirty_items, session.dirty_devices = set(), set()
+        session.dirty_items, session.dirty_devices = (), ()
 
     def crash(self) -> None:
         """The owner dies: what was not checkpointed is gone, links drop, another epoch takes over."""

@@ -199,7 +199,7 @@ def test_r9_reading_alone_carries_and_is_written() -> None:
     assert not world.session.dirty
     told = head(world)
     assert world.progress().folded > folded, "the row at rest is replaced"
-    assert world.session.dirty_items == {LECTURE}
+    assert world.session.dirty_items == (LECTURE,)
     world.checkpoint()
     world.crash()
     assert head(world).position_ms == told.position_ms

@@ -1,6 +1,6 @@
 """R4: every change of the head, of done, epoch and version leaves a line with its rule and loser."""
 
-from actors.core.history import WAITING_MAX, HeadChange
+from actors.core.history import WAITING_MAX
 from actors.heads import head_of
 from tests.actors.core.devices import LECTURE, START_MS, World, item
 
@@ -9,7 +9,7 @@ HOUR = 3600
 
 def told(world: World) -> list[tuple[str, str, str, int, int | None]]:
     """What changed, rule, device, place and former place in seconds; each line once."""
-    found, world.session.head_changes = world.session.head_changes, []
+    found, world.session.head_changes = world.session.head_changes, ()
     return [
         (
             change.what,
@@ -222,6 +222,6 @@ def test_of_too_many_the_oldest_changes_of_place_are_dropped_and_counted() -> No
     phone.connect(HOUR)
     session = world.session
     assert (len(session.head_changes), session.changes_dropped) == (WAITING_MAX, 10)
-    kept: list[HeadChange] = session.head_changes
+    kept = session.head_changes
     assert kept[0].what == "done"
     assert [change.position_ms for change in kept[1:]] == [n * 40_000 for n in range(11, WAITING_MAX + 10)]

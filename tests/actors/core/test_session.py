@@ -185,7 +185,7 @@ def test_whatever_was_folded_is_dirty_with_its_watermark() -> None:
     visit = phone.open(0)
     visit.act("play", 0, position_ms=0)
     phone.connect(1)
-    assert (world.session.dirty_items, world.session.dirty_devices) == ({LECTURE}, {"P"})
+    assert (world.session.dirty_items, world.session.dirty_devices) == ((LECTURE,), ("P",))
     world.checkpoint()
     assert not world.session.dirty
     phone.deliver(phone.journal, 2)
@@ -197,12 +197,12 @@ def test_r1_looking_at_an_item_leaves_no_row() -> None:
     visit = world.device("P").open(0)
     visit.pause(5, 0)
     visit.close(10)
-    assert world.session.items == {} and world.session.dirty_items == set()
-    assert world.session.dirty_devices == {"P"}
+    assert world.session.items == {} and world.session.dirty_items == ()
+    assert world.session.dirty_devices == ("P",)
     world.devices["P"].watch(20, 0, 60)
     world.checkpoint()
     world.devices["P"].open(100)
-    assert world.session.dirty_items == set()
+    assert world.session.dirty_items == ()
 
 
 def test_visits_that_never_end_are_bounded() -> None:
@@ -243,7 +243,7 @@ def test_f20_the_last_contact_of_a_device_that_left_is_kept() -> None:
     world.checkpoint()
     assert not world.session.dirty
     phone.disconnect(HOUR)
-    assert world.session.dirty_devices == {"P"}
+    assert world.session.dirty_devices == ("P",)
     world.checkpoint()
     world.crash()
     assert world.session.device("P").clock.last_contact_ms == START_MS + HOUR * 1000

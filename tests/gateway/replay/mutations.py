@@ -165,7 +165,7 @@ def _in_order_of_arrival(patch: Patch) -> None:
         for entry in entries:
             if entry.seq not in device.held and entry.seq > device.applied_seq:
                 device.held[entry.seq] = entry
-                self.dirty_devices.add(device_id)
+                self.touch_device(device_id)
                 self._fold(device, entry, catalogue, now_ms, folded)
             while device.applied_seq + 1 in device.held:
                 device.applied_seq += 1
@@ -180,7 +180,7 @@ def _count_repeats(patch: Patch) -> None:
         device, folded = self.device(device_id), Folded()
         for entry in entries:
             device.applied_seq = max(device.applied_seq, entry.seq)
-            self.dirty_devices.add(device_id)
+            self.touch_device(device_id)
             self._fold(device, entry, catalogue, now_ms, folded)
         return folded
 

@@ -10,6 +10,7 @@ from gateway.cli.command import main
 from gateway.replay.reading import read
 from gateway.replay.runner import Replay
 from gateway.replay.store import Store
+from persistence.checkpoints import Written
 
 
 def _file(corpus: Path, name: str) -> Path:
@@ -45,8 +46,8 @@ def test_what_is_not_durable_dies_with_its_owner(
 ) -> None:
     """S31 with a store that loses every row: what devices were told is durable is gone for good."""
 
-    async def forget(self: Store, checkpoint: object) -> int:
-        return 0
+    async def forget(self: Store, checkpoint: object) -> Written:
+        return Written(0)
 
     trace = read(_file(corpus, "s31"))
     assert not replay.run(trace, "at checkpoints").missed

@@ -239,7 +239,7 @@ class Simulation:
             self.progress_rows[item] = msgspec.json.encode(row)
         for name in session.dirty_devices:
             self.device_rows[name] = msgspec.json.encode(device_row(session.student, session.devices[name]))
-        session.dirty_items, session.dirty_devices = set(), set()
+        session.dirty_items, session.dirty_devices = (), ()
         self.stored_s = self.now_s
 
     def _restore(self) -> None:

@@ -23,7 +23,7 @@ def head_by_arrival(patch: pytest.MonkeyPatch) -> None:
 def coverage_by_replacing(patch: pytest.MonkeyPatch) -> None:
     def replace(self: Intervals, start: int, end: int, bridge: int = 0) -> None:
         if end > start:
-            self._starts, self._ends = [start], [end]
+            self._bounds = (start, end)
 
     patch.setattr(Intervals, "add", replace)
 
