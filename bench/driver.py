@@ -155,6 +155,10 @@ class LeanDevice:
         if self._socket is not None:
             self._socket.close()
 
+    def resume(self) -> None:
+        """After `stop`: it may connect again."""
+        self.stopping = self.final = False
+
     def cut(self) -> None:
         """Lose the connection without a word, as by a dead gateway; it comes back by itself."""
         if self._socket is not None:

@@ -159,6 +159,7 @@ class Loader:
 
     async def _connect(self, device: LeanDevice) -> None:
         began_s = time.monotonic()
+        device.resume()
         greeted = self._waiting[device] = asyncio.get_running_loop().create_future()
         await device.connect()
         try:

@@ -1,7 +1,8 @@
 """`python -m bench.states`: what a student costs in memory, idle, playing and gone: of the real system.
 
 Connects students who do nothing, lets them play, says goodbye, and waits until their sessions have left
-memory; after each step it reads the resident memory (PSS) of all processes.
+memory; after each step it reads the resident memory (PSS) of all processes. Then all come again: what was
+let go and not given back to the system is used anew.
 """
 
 import argparse
@@ -109,7 +110,7 @@ class _States:
         self._before: Mapping[str, int] = {}
 
     async def measure(self, mix: Mix) -> tuple[list[State], Faults]:
-        """Idle, playing, at rest (all durable, still connected), gone, evicted."""
+        """Idle, playing, at rest (all durable, still connected), gone, evicted, here again."""
         self._before = self._meter.memory_bytes()
         loaders, steps, states = self._loaders, self._steps, []
         async with steps.step("connect"):
@@ -129,6 +130,9 @@ class _States:
         if left:
             result.faults.add("not evicted", "the shards", f"{left} sessions are still in memory")
         states.append(await self._read("evicted", mix))
+        async with steps.step("connect again"):
+            await loaders.order("connect")
+        states.append(await self._read("connected again, idle", mix))
         return states, result.faults
 
     async def _until_evicted(self) -> int:
