@@ -235,6 +235,23 @@ async def test_it_does_not_come_back_after_a_final_close() -> None:
         assert device.traffic.closes == {4500: 1}
 
 
+async def test_who_said_goodbye_stays_away_until_told_to_resume() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome())
+        await socket.wait_closed()
+
+    async with peer(script) as (owner, device):
+        await owner.until(lambda: len(owner.heard) == 1)
+        device.stop()
+        await owner.until(lambda: owner.closes == [1000])
+        assert device.final
+        device.resume()
+        await device.connect()
+        await owner.until(lambda: len(owner.heard) == 2)
+        assert not device.final
+
+
 def test_loaders_share_the_students_and_the_second_devices_evenly() -> None:
     mix = Mix(seed=1, students=1000, updates=20, two=0.1, three=0.03)
     parts = [Orders(mix, "ws://x", ("127.0.0.1",), "keys", 3, part) for part in range(3)]
