@@ -15,10 +15,11 @@ LOOK_S = 0.005
 
 CALLS_PER_S, CALLS_AT_ONCE = 24.0, 8
 """Calls that all lanes of a process make together without waiting for more to send: a call of an actor takes
-about 1.5 ms of CPU on both sides whatever it carries (Ray 2.60), an update some 30 us."""
+about 1.5 ms of CPU on either side whatever it carries (Ray 2.60), an update some 50 us on both."""
 
 WORTH_A_CALL = 400
 """Items that share the price of a call well enough."""
+
 log = structlog.get_logger()
 
 
