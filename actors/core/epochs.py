@@ -177,7 +177,9 @@ class Epochs:
     def play(self, run: Run, stretch: Stretch, runs: Collection[Run], duration_ms: int, now: Mark) -> bool:
         """Count what a run has just played to where it belongs; True if a pass has just become complete."""
         latched = False
-        for epoch, part in self.shares(run, stretch):
+        # Most often there is one epoch, and nothing to share out.
+        shares = ((self.kept[0], stretch),) if len(self.kept) == 1 else self.shares(run, stretch)
+        for epoch, part in shares:
             if epoch.number > run.epoch:
                 self._enter(run, epoch)
             viewing = self.pass_of(run, epoch)

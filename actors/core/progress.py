@@ -48,8 +48,7 @@ class Quarantined(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(NamedTuple):
     """The times of an event: corrected, and of its receipt; `rev_floor` is the least revision to give out.
 
     `action_ms` is when the device's user last acted: what an automatic advance continues (R10). `sealed`:
@@ -63,8 +62,7 @@ class When:
     sealed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """An event that happened, where and when; `rev` is the revision it gets if it changes anything.
 
     `event.position_ms` is a place of the current version. Spans are of the event's own version, from which

@@ -61,6 +61,8 @@ class Device:
 
     def keep(self, visit: Visit, closed: bool) -> None:
         """Remember an open visit as the latest; of too many the one longest without an event is forgotten."""
+        if not closed and next(reversed(self.visits.values()), None) is visit:
+            return  # as most often: it is the latest already
         self.visits.pop(visit.session, None)
         if not closed:
             self.visits[visit.session] = visit
