@@ -5,12 +5,10 @@ import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import pytest
 import pytest_asyncio
 
 from persistence import checkpoints, desired, leases
-from persistence.checkpoints import Checkpoint
-from persistence.errors import Fenced
+from persistence.checkpoints import Checkpoint, DeviceRow
 from persistence.postgres import Postgres
 
 _slots = itertools.count()
@@ -58,11 +56,11 @@ async def test_f26_of_many_who_are_offered_a_slot_one_gets_it(postgres: Postgres
 
 async def test_f26_whoever_released_writes_nothing_any_more(postgres: Postgres, slot: int) -> None:
     epochs = await leases.take(postgres, [slot], "a")
-    late = Checkpoint(slot, epochs[slot], datetime.now(UTC), [], [])
-    await checkpoints.write(postgres, late)
+    watermark = DeviceRow("mira", "phone", 7, {})
+    late = Checkpoint(datetime.now(UTC), epochs, {"mira": slot}, [], [watermark])
+    assert (await checkpoints.write(postgres, late)).fenced == set()
     await leases.release(postgres, epochs, "a")
-    with pytest.raises(Fenced):
-        await checkpoints.write(postgres, late)
+    assert (await checkpoints.write(postgres, late)).fenced == {slot}
 
 
 async def test_desired_counts_are_kept(postgres: Postgres) -> None:
