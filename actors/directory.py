@@ -156,10 +156,10 @@ class Directory:
         self._spawn(self._carry_out(change, frozenset(leave)))
 
     async def drain_node(self, node: str) -> None:
-        """Begin to bring every shard and socket gateway of a Ray node to other nodes, which are created for
-        it; `progress` says how far it is. Nothing is created on it any more. Raises `Busy`."""
+        """Begin to replace all that runs on a Ray node by new actors elsewhere; `progress` says how far
+        it is. Nothing is created on that node any more. Raises `Busy`."""
         there = [name for name in self._handles if self._watching.of(name).get("node") == node]
-        await self.scale(None, None, [name for name in there if name.startswith((SHARD, SOCKET))])
+        await self.scale(None, None, there)
         self._drained.add(node)
 
     async def progress(self) -> dict[str, Any] | None:
@@ -365,7 +365,18 @@ class Directory:
         change.state = "ending"
         await self._let_go([name for name in self._named(SOCKET) if name not in sockets])
         await self._let_go([name for name in self._named(SHARD) if name not in shards])
+        for spec in self._plan.others:
+            if spec.name in leave:
+                await self._replant(spec, away)
         await self._introduce(self._named(SHARD))
+
+    async def _replant(self, spec: ActorSpec, away: Collection[str]) -> None:
+        """End an actor there is one of, then start it on another node: two could not share its name."""
+        await self._drain(spec.name, LEAVE_S)
+        await self._dismiss([spec.name])
+        await self._create([spec], away)
+        async with asyncio.timeout(START_DEADLINE_S):
+            await self._handles[spec.name].start.remote()
 
     async def _begin(self, come: Sequence[str], away: Collection[str]) -> None:
         """Create these, not on those nodes, and wait until they serve."""
