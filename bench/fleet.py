@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.sweep:
-            return sweep.run(options, lambda each: run(each, mix_of(each)))
+            return sweep.run(options)
         mix = mix_of(options)
         figures = asyncio.run(run(options, mix))
         tell(figures, options)

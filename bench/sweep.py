@@ -1,16 +1,18 @@
 """Is CPU per update flat? The same fleet in several sizes, each on a server of its own, in one table."""
 
 import argparse
-import asyncio
 import json
+import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.report import Figures
 from persistence.errors import SetupError
 
 FLAT = 0.1
@@ -27,7 +29,13 @@ COLUMNS = (
     "wrong or lost",
 )
 
-RunOne = Callable[[argparse.Namespace], Coroutine[None, None, Figures]]
+PASSED_ON = (
+    *("seconds", "minutes", "two", "three", "play", "seed"),
+    *("shards", "gateways", "loaders", "addresses", "connect_rate"),
+)
+
+Run = Mapping[str, Any]
+"""What `--json` of one run has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,49 +66,67 @@ def sizes(options: argparse.Namespace) -> list[Size]:
     return found
 
 
-def run(options: argparse.Namespace, run_one: RunOne) -> int:
-    """All sizes one after the other; exit status 1 if anything was wrong or lost."""
-    done: list[tuple[Size, Figures]] = []
-    for size in sizes(options):
-        each = argparse.Namespace(**{**vars(options), "students": size.students, "rate": size.rate})
-        print(f"sweep: {size.students} students at {size.rate:g}/s each", file=sys.stderr)
-        done.append((size, asyncio.run(run_one(each))))
+def run(options: argparse.Namespace) -> int:
+    """All sizes one after the other, each in a process of its own; exit status 1 if anything was wrong or
+    lost. Raises `SetupError` if a run could not be made."""
+    done: list[tuple[Size, Run]] = []
+    with tempfile.TemporaryDirectory(prefix="playhead-sweep-") as folder:
+        file = Path(folder) / "run.json"
+        for size in sizes(options):
+            print(f"sweep: {size.students} students at {size.rate:g}/s each", file=sys.stderr)
+            file.unlink(missing_ok=True)
+            subprocess.run(
+                [sys.executable, "-m", "bench.fleet", *_arguments(options, size, file)], check=False
+            )
+            if not file.exists():
+                raise SetupError(
+                    f"the run of {size.students} students could not be made; see its words above"
+                )
+            done.append((size, json.loads(file.read_text())))
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(done))
     if options.json is not None:
-        options.json.write_text(json.dumps([figures.plain() for _, figures in done], indent=1) + "\n")
+        options.json.write_text(json.dumps([run for _, run in done], indent=1) + "\n")
     if options.markdown is not None:
         options.markdown.write_text(markdown(done) + "\n")
-    return 1 if any(figures.faults.total for _, figures in done) else 0
+    return 1 if any(_faults(run) for _, run in done) else 0
 
 
-def rows(done: Sequence[tuple[Size, Figures]]) -> list[tuple[str, ...]]:
+def _arguments(options: argparse.Namespace, size: Size, file: Path) -> list[str]:
+    """The command line of one run: what was said for all, and its size."""
+    said = {name: getattr(options, name) for name in PASSED_ON if getattr(options, name) is not None}
+    said |= {"students": size.students, "rate": size.rate, "json": file}
+    pairs = (word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", str(value)))
+    return [*pairs, *(["--skew"] if options.skew else [])]
+
+
+def rows(done: Sequence[tuple[Size, Run]]) -> list[tuple[str, ...]]:
     """One row per run; beside CPU per update how far it is from the middle one of its kind."""
     found: list[tuple[str, ...]] = []
-    for size, figures in done:
+    for size, run in done:
         same = sorted(_cpu_us(other) for kind, other in done if kind.same_total == size.same_total)
-        off = _cpu_us(figures) / same[len(same) // 2] - 1
+        off = _cpu_us(run) / same[len(same) // 2] - 1
         found.append(
             (
                 str(size.students),
                 f"{size.rate:g}/s",
-                f"{figures.updates_per_s:.0f}",
-                f"{_cpu_us(figures):.0f} µs",
+                f"{run['updates_per_s']:.0f}",
+                f"{_cpu_us(run):.0f} µs",
                 f"{100 * off:+.0f} %" + ("" if abs(off) <= FLAT or not size.same_total else " (not flat)"),
-                f"{figures.cpu_us_per_update_all_in:.0f} µs",
-                f"{1000 * figures.times['ack'].p99_s:.0f} ms",
-                str(figures.faults.total),
+                f"{run['cpu_us_per_update_all_in']:.0f} µs",
+                f"{1000 * run['times']['ack']['p99_s']:.0f} ms",
+                str(_faults(run)),
             )
         )
     return found
 
 
-def markdown(done: Sequence[tuple[Size, Figures]]) -> str:
+def markdown(done: Sequence[tuple[Size, Run]]) -> str:
     """The table for the README."""
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows(done)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _table(done: Sequence[tuple[Size, Figures]]) -> Table:
+def _table(done: Sequence[tuple[Size, Run]]) -> Table:
     table = Table(title="CPU per update by number of students")
     for column in COLUMNS:
         table.add_column(column, justify="right")
@@ -109,5 +135,9 @@ def _table(done: Sequence[tuple[Size, Figures]]) -> Table:
     return table
 
 
-def _cpu_us(figures: Figures) -> float:
-    return sum(figures.cpu_us_per_update.values())
+def _cpu_us(run: Run) -> float:
+    return float(run["cpu_us_per_update"]["all"])
+
+
+def _faults(run: Run) -> int:
+    return sum(run["faults"]["kinds"].values())
