@@ -1,9 +1,10 @@
 """The hint that a player of another device started or stopped where no head shows it (protocol P12)."""
 
 from actors.batch import Apply, Detach, Present
+from actors.core.item import Item
 from actors.core.session import Session
 from actors.messages import Head, Playing
-from tests.actors.test_residents import Shard, entry, minute
+from tests.actors.test_residents import CATALOGUE, Shard, entry, minute
 
 
 def two(shard: Shard) -> Session:
@@ -108,7 +109,7 @@ def test_r1_a_peek_that_goes_on_is_one_hint() -> None:
 
 def test_one_device_that_goes_over_to_another_item_stopped_the_first() -> None:
     shard = Shard()
-    shard.residents.catalogue = shard.residents.catalogue | {"lec2": shard.residents.catalogue["lec1"]}
+    shard.residents.catalogue = {**CATALOGUE, "lec2": Item("lec2", "c1", "v1", {"v1": 3_600_000})}
     two(shard)
     shard.run("g1", *start())
     over = [

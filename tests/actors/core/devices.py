@@ -83,9 +83,9 @@ class World:
             row = progress_row(self.student, session.items[item_id], self.catalogue[item_id])
             self.progress_rows[item_id] = msgspec.json.encode(row)
         for device_id in session.dirty_devices:
-            row = device_row(self.student, session.devices[device_id])
-            self.device_rows[device_id] = msgspec.json.encode(row)
-            session.devices[device_id].durable_seq = row.durable_seq
+            written = device_row(self.student, session.devices[device_id])
+            self.device_rows[device_id] = msgspec.json.encode(written)
+            session.devices[device_id].durable_seq = written.durable_seq
         session.dirty_items, session.dirty_devices = (), ()
 
     def crash(self) -> None:
