@@ -1,6 +1,7 @@
 """A pytest plugin: counts the tests left out and says why; PLAYHEAD_REQUIRE_ALL=1 makes them failures."""
 
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
 
@@ -23,8 +24,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> "pytest.TestReport":
-    report: pytest.TestReport = yield
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     expected_to_fail = hasattr(report, "wasxfail")
     if report.skipped and not expected_to_fail and requirements.all_required():
         report.outcome = "failed"
@@ -33,9 +36,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> "pytest.CollectReport":
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """A whole module may leave itself out while it is collected (`importorskip`)."""
-    report: pytest.CollectReport = yield
+    report = yield
     if report.skipped and requirements.all_required():
         report.outcome = "failed"
         report.longrepr = f"PLAYHEAD_REQUIRE_ALL=1, but {_why(report)}"

@@ -11,9 +11,10 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gateway.client import Clock, Device, Message
+from gateway.client.protocol import Protocol
 from gateway.replay.belief import Belief
 from gateway.replay.device import Account
 from gateway.replay.expectations import Judge, Verdict
@@ -143,7 +144,7 @@ class LivedDevice:
             )
             server.system.devices.append(made)
             self._devices[student] = made
-            self._accounts[student] = Account(_Renamed(made.protocol, server.items))
+            self._accounts[student] = Account(cast(Protocol, _Renamed(made.protocol, server.items)))
         return self._devices[student]
 
     def account(self, student: str | None = None) -> Account:

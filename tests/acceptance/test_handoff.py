@@ -5,6 +5,7 @@ Over real sockets and HTTP, on all devices of the student.
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -169,8 +170,12 @@ async def test_f3_an_action_survives_the_death_of_its_shard_and_happens_once(sys
     assert (status, reset["head"]["epoch"]) == (200, 2)
     _, first = await ask(system, phone, "choose", position_ms=MINUTE_MS, key="first")
     assert (first["head"]["epoch"], first["head"]["position_ms"]) == (2, 0)
+
+    def of_second_epoch(viewer: Viewer) -> Callable[[], bool]:
+        return lambda: bool(shown(viewer)["epoch"] == 2)
+
     for viewer in (phone, television):
-        await viewer.device.until(lambda viewer=viewer: shown(viewer)["epoch"] == 2, 30)
+        await viewer.device.until(of_second_epoch(viewer), 30)
 
 
 async def test_p12_the_other_device_hears_at_once_that_one_starts(system: System) -> None:

@@ -34,7 +34,7 @@ async def test_shards_report_to_ray(system: System) -> None:
     await viewer.pause()
     await phone.until_durable()
     shard = await system.shard_of(student)
-    port = ray.nodes()[0]["MetricsExportPort"]
+    port = ray.nodes()[0]["MetricsExportPort"]  # type: ignore[no-untyped-call]
 
     async def all_there() -> bool:
         async with (

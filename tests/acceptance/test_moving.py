@@ -58,7 +58,7 @@ class Scaled:
 
         async def some() -> bool:
             tally = (await self.progress()).get("tally", {})
-            return 0 < tally.get("moved", 0) < tally["to_move"]
+            return bool(0 < tally.get("moved", 0) < tally["to_move"])
 
         await self.system.until(some)
 
@@ -184,4 +184,5 @@ async def test_a_student_who_acts_on_a_page_while_slots_move_is_heard(system: Sy
 async def pid_of(system: System, name: str) -> int | None:
     await asyncio.sleep(0)
     actors = (await system.running.stats())["actors"]
-    return actors.get(name, {}).get("pid")
+    pid: int | None = actors.get(name, {}).get("pid")
+    return pid

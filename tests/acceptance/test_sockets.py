@@ -105,7 +105,7 @@ async def test_w18_places_and_items_that_cannot_be_are_rejected_and_move_nothing
             {**beat(7, item), "version": "v999"},
         )
     )
-    codes = {}
+    codes: dict[int, str] = {}
     while len(codes) < 5:
         said = await raw.message("rejected")
         codes[said["seq"]] = said["code"]

@@ -20,6 +20,7 @@ from actors.batch import (
     Attach,
     Batch,
     Detach,
+    Operation,
     acted_decoder,
     encoder,
 )
@@ -87,7 +88,7 @@ async def watched(shard: Shard, student: str, to_ms: int = 600_000) -> None:
         Event(seq=3, kind="played", mono_ms=to_ms, from_ms=0, to_ms=to_ms, **said),  # type: ignore[arg-type]
         Event(seq=4, kind="paused", mono_ms=to_ms, position_ms=to_ms, **said),  # type: ignore[arg-type]
     ]
-    operations = [
+    operations: list[Operation] = [
         Attach(1, student, Device("phone", "phone", "Ana's phone"), clock, now_ms()),
         Apply(1, student, events),
         Detach(1, student),

@@ -140,7 +140,7 @@ def played(student: str, first: int, count: int = 1) -> Apply:
 
     def beat(seq: int) -> Event:
         fields: dict[str, Any] = {"from_ms": (seq - 1) * 10_000, "to_ms": seq * 10_000, "rate": 1.0}
-        at = {"mono_ms": 1000 + seq * 10_000, "boot": "boot", "wall": datetime.now(UTC)}
+        at: dict[str, Any] = {"mono_ms": 1000 + seq * 10_000, "boot": "boot", "wall": datetime.now(UTC)}
         return Event(
             seq=seq, session="v", item="lec", version="v1", base_rev=0, kind="played", **at, **fields
         )

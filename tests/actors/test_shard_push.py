@@ -76,7 +76,7 @@ async def test_p8_pushes_for_which_there_was_no_room_are_made_known_when_there_i
         assert told[:3] == [head("a", 1), head("b", 1), head("c", 1)]
         assert Reattach([4]) in told[3:]
         missed = [
-            (one.conns, msgspec.msgpack.decode(one.frame, type=ToDevice).items)  # type: ignore[union-attr]
+            (one.conns, msgspec.msgpack.decode(one.frame, type=ToDevice).items)
             for one in told[3:]
             if isinstance(one, Deliver)
         ]

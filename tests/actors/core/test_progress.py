@@ -240,12 +240,17 @@ def test_r10_the_head_plays_while_its_device_does() -> None:
     assert not progress.playing_now(now_ms)
 
 
+def shows_playing(world: World) -> bool:
+    head = world.progress().head
+    return head is not None and head.playing
+
+
 def test_r10_a_seek_while_playing_plays_on() -> None:
     world = World()
     visit = world.device("P").open(0)
     at_s = visit.play(0, 0, 60)
     visit.seek(at_s, 1200)
-    assert world.progress().head is not None and world.progress().head.playing
+    assert shows_playing(world)
 
 
 def test_r10_leaving_stops_the_display_and_play_starts_it_again() -> None:
@@ -253,10 +258,10 @@ def test_r10_leaving_stops_the_display_and_play_starts_it_again() -> None:
     visit = world.device("P").open(0)
     at_s = visit.play(0, 0, 60)
     assert world.session.leave("P", START_MS + round(at_s * 1000)) == {LECTURE}
-    assert not world.progress().head.playing
+    assert not shows_playing(world)
     assert world.session.leave("P", START_MS + round(at_s * 1000)) == set()
     visit.go_on(at_s, 60, 70)
-    assert world.progress().head.playing
+    assert shows_playing(world)
 
 
 def test_the_revision_grows_with_every_move_and_not_without() -> None:

@@ -35,7 +35,9 @@ def test_r1_a_stalled_player_moves_nothing() -> None:
     phone = world.device("P")
     phone.open(0).play(0, 0, 100)
     assert world.session.stall("P", LECTURE)
-    assert world.position_s() == 100 and not world.progress().playing_now(world.progress().head.moved_ms)
+    head = world.progress().head
+    assert head is not None and not world.progress().playing_now(head.moved_ms)
+    assert world.position_s() == 100
 
 
 @pytest.mark.parametrize(("played_s", "position_s"), [(4, 600), (4.9, 600), (5, 305)])
@@ -117,7 +119,8 @@ def test_r1_pressing_play_again_where_one_stands_is_shown_at_once() -> None:
     at_s = visit.play(0, 0, 60)
     visit.pause(at_s, 60)
     visit.act("play", at_s + 30, position_ms=60_000)
-    assert world.progress().head.playing
+    head = world.progress().head
+    assert head is not None and head.playing
 
 
 def test_r1_pressing_play_in_an_old_visit_and_stopping_moves_nothing() -> None:

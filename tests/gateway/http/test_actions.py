@@ -76,7 +76,8 @@ async def test_a_choice_is_the_head_and_durable(web: Web, una: str) -> None:
 
 async def test_the_answer_is_what_the_document_says(web: Web, una: str) -> None:
     document = (await web.ask("GET", "/openapi.json")).json
-    for name, body in (("choose", {"position_ms": 5}), ("reset", {}), ("undo", {})):
+    bodies: dict[str, dict[str, Any]] = {"choose": {"position_ms": 5}, "reset": {}, "undo": {}}
+    for name, body in bodies.items():
         operation = document["paths"][f"/v1/progress/{{item}}/{name}"]["post"]
         assert [p["name"] for p in operation["parameters"]] == ["item", "Idempotency-Key"]
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -150,7 +151,7 @@ async def test_without_a_proper_key_nothing_is_done(web: Web, una: str, key: str
 
 @pytest.mark.parametrize("name", ["undo", "choose", "reset"])
 async def test_h7_what_is_anothers_hidden_or_nowhere_is_404_in_the_same_words(web: Web, name: str) -> None:
-    body = {"position_ms": 1} if name == "choose" else {}
+    body: dict[str, Any] = {"position_ms": 1} if name == "choose" else {}
     answers = [await act(web, "mira", name, item, **body) for item in ("theirs", "secret", "nothing")]
     answers.append(await act(web, "zoe", name, "intro", **body))
     assert {answer.status for answer in answers} == {404}
@@ -171,7 +172,8 @@ async def test_a_place_that_cannot_be_is_422(web: Web, una: str) -> None:
 
 @pytest.mark.parametrize("name", ["undo", "choose", "reset"])
 async def test_a_quiz_has_no_place(web: Web, una: str, name: str) -> None:
-    answer = await act(web, una, name, "test", **({"position_ms": 0} if name == "choose" else {}))
+    body: dict[str, Any] = {"position_ms": 0} if name == "choose" else {}
+    answer = await act(web, una, name, "test", **body)
     assert (answer.status, answer.json["code"]) == (422, "no_place")
 
 

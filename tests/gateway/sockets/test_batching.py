@@ -298,8 +298,8 @@ async def test_a_push_ahead_of_its_incarnations_first_reply_waits_for_it(gateway
     shard.available.clear()
     shard.begin()
     (link,) = gateway.router._links.values()
-    blob = [Deliver([link.attach.conn], b"\x82\xa4type\xa7durable\xa3seq\x00", "durable")]
-    shard.tell(NAME, blob)
+    durable = Deliver([link.attach.conn], b"\x82\xa4type\xa7durable\xa3seq\x00", "durable")
+    shard.tell(NAME, [durable])
     shard.tell(NAME, [Deliver([link.attach.conn], b"\x81\xa4type\xa5ghost")], life=uuid.uuid4().hex)
     shard.available.set()
     kinds = {(await raw.message())["type"] for _ in range(2)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -32,7 +33,7 @@ class Bell:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> Iterator[Clock]:
     loop = Clock()
     yield loop
     loop.close()

@@ -201,7 +201,7 @@ def test_p25_whoever_is_named_anywhere_is_noticed(name: str, codec: str) -> None
         {"type": "pull", "items": ["a"], name: 1},
         {"type": "nonsense", name: 1},
         {name: 1},
-        {"type": "events", "events": [played(1), played(2, **{name: 1})]},
+        {"type": "events", "events": [played(1), {**played(2), name: 1}]},
         {"type": "events", "events": [{**played(1), "kind": "danced", name: 1}]},
         {"type": "events", "events": [], "context": [[{name: 1}]]},
     ):

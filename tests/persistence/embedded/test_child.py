@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
         yield opened
 
 
-def shell(name: str, script: str, **more: float) -> child.Order:
+def shell(name: str, script: str, **more: Any) -> child.Order:
     return child.Order(name, ["/bin/sh", "-c", script], ENV, **more)
 
 

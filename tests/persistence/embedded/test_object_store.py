@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiobotocore.session import get_session
 from botocore.config import Config
+from yarl import URL
 
 from persistence.embedded import S3, DataFolder, Embedded, object_store
 from persistence.errors import SetupError
@@ -21,7 +22,7 @@ CONTENT = bytes(range(256)) * 4096  # 1 MiB in which every place is known
 
 
 def client_of(s3: S3) -> AbstractAsyncContextManager[Any]:
-    return get_session().create_client(
+    made: AbstractAsyncContextManager[Any] = get_session().create_client(
         "s3",
         region_name=s3.region,
         endpoint_url=s3.endpoint_url,
@@ -35,6 +36,7 @@ def client_of(s3: S3) -> AbstractAsyncContextManager[Any]:
             retries={"max_attempts": 1},
         ),
     )
+    return made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -58,7 +60,7 @@ async def presigned(
     """A URL string that yarl must not normalise: the signature covers it byte for byte."""
     params = {"Bucket": s3.bucket, "Key": "v/lecture ä+1.mp4", **more}
     url = await client.generate_presigned_url(operation, Params=params, ExpiresIn=expires_s)
-    return aiohttp.client.URL(url, encoded=True)
+    return URL(url, encoded=True)
 
 
 @pytest.mark.parametrize(
@@ -144,11 +146,10 @@ async def test_what_is_not_signed_for_exactly_this_is_403(
         "another key id": url.replace(embedded.s3.access_key, "PLAYHEADSOMEBODYELSE"),
     }
     answers = {
-        name: await status_of(browser, "GET", aiohttp.client.URL(target, encoded=True))
-        for name, target in forged.items()
+        name: await status_of(browser, "GET", URL(target, encoded=True)) for name, target in forged.items()
     }
     assert answers == dict.fromkeys(forged, 403)
-    assert await status_of(browser, "DELETE", aiohttp.client.URL(url, encoded=True)) == 403
+    assert await status_of(browser, "DELETE", URL(url, encoded=True)) == 403
 
 
 async def test_the_signature_holds_for_the_host_the_client_asked(
@@ -200,7 +201,7 @@ async def test_cors_lets_any_page_play_with_a_signed_url(
         assert answer.status == 206
         assert answer.headers.getall("Access-Control-Allow-Origin") == ["*"]
         assert "Content-Range" in answer.headers["Access-Control-Expose-Headers"]
-    refused = aiohttp.client.URL(str(url)[:-4] + "0000", encoded=True)
+    refused = URL(str(url)[:-4] + "0000", encoded=True)
     async with browser.get(refused, headers=origin) as answer:
         assert answer.status == 403
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
