@@ -409,7 +409,7 @@ class ShardRouter:
         try:
             self._put(link, operation)
         except LaneFull:
-            link.peer.close(OVERLOAD, retry_after_ms=5000)
+            link.peer.close(OVERLOAD)
 
     def _keep(self, shard: str, operations: list[Outgoing]) -> None:
         """Keep, in order, what the shard did not take because it has not got the slot (any more), and what
@@ -425,7 +425,7 @@ class ShardRouter:
                     self._hold(slot, [said])
                 except LaneFull:
                     if (link := self._links.get(said.conn)) is not None:
-                        link.peer.close(OVERLOAD, retry_after_ms=5000)
+                        link.peer.close(OVERLOAD)
         self._misrouting.set()
 
     def _hold(self, slot: int, operations: list[Outgoing]) -> None:
