@@ -48,12 +48,11 @@ class Cluster:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shards(web_settings: WebSettings) -> AsyncIterator[dict[str, Shard]]:
     dsn = web_settings.postgres_dsn
-    async with running_shard(dsn, "shard:0") as first, running_shard(dsn, "shard:1") as second:
-        # The second one has taken every slot; it gives them back, and the first one takes them again.
-        second._epochs.clear()
-        first._epochs.clear()
-        await first.own(list(range(SLOTS)), 1)
-        yield {"shard:0": first, "shard:1": second}
+    async with running_shard(dsn, "shard:1") as second:
+        released = await second.release(list(range(SLOTS)))
+        async with running_shard(dsn, "shard:0") as first:
+            assert len(released) == SLOTS
+            yield {"shard:0": first, "shard:1": second}
 
 
 @pytest.fixture
@@ -87,12 +86,13 @@ async def test_what_moved_is_asked_for_where_it_is_now(
 ) -> None:
     assert (await cluster.way.act(reset(una))).head
     slot = slot_of(una)
-    await shards["shard:1"].own([slot], 2)
-    del shards["shard:0"]._epochs[slot]
+    released = await shards["shard:0"].release([slot])
+    await shards["shard:1"].accept(released)
     cluster.owners[slot], cluster.version = "shard:1", 2
     moved = await cluster.way.act(reset(una))
     assert moved.head and not moved.repeated
     assert cluster.asked == ["shard:0", "shard:0", "shard:1"]
+    await shards["shard:0"].accept(await shards["shard:1"].release([slot]))
 
 
 async def test_f3_a_call_that_ran_unheard_is_repeated_and_happens_once(cluster: Cluster, una: str) -> None:
