@@ -28,11 +28,14 @@ class Started:
 
     def left(self) -> list[psutil.Process]:
         """Who still runs. `is_running` tells a reused pid from the process that was meant."""
-        return [
-            process
-            for process in self.family
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [process for process in self.family if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 def start_elsewhere(folder: Path) -> Started:
