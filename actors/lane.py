@@ -20,6 +20,10 @@ about 1.5 ms of CPU on either side whatever it carries (Ray 2.60), an update som
 WORTH_A_CALL = 400
 """Items that share the price of a call well enough."""
 
+SLOW_S = 2.0
+"""A batch whose answer takes longer is followed by one of half the size, down to `WORTH_A_CALL`: an actor
+that cannot keep up must never miss the deadline of a call, or it does the same work twice and keeps up less."""
+
 log = structlog.get_logger()
 
 
@@ -57,7 +61,8 @@ class Lane(Generic[T]):
     `send(batch)` is one call with its own deadline; when it raises, the same batch is sent again after a
     pause, because a call that failed may have run: receivers decide by sequence numbers (design 3).
     `on_trouble(error)` hears of each failed call. A batch collects for `window_s` from its first item; when
-    the process has no call left in its `pace`, until it is worth one, at most for `patience_s`.
+    the process has no call left in its `pace`, until it is worth one, at most for `patience_s`. It holds at most
+    `batch_max` items, fewer while answers are slow.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Lane(Generic[T]):
         self._first_s = 0.0
         self._nudged = False
         self._hurried = False
-        self._batch_max = batch_max
+        self._batch_max = self.batch_now = batch_max
         self._capacity = capacity
         self._retry_s = retry_s
         self._on_trouble = on_trouble
@@ -171,7 +176,7 @@ class Lane(Generic[T]):
             await self._ready.wait()
             await self._collect()
             self._hurried = False
-            batch = self._waiting[: self._batch_max]
+            batch = self._waiting[: self.batch_now]
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._ready.clear()
@@ -203,13 +208,24 @@ class Lane(Generic[T]):
 
     async def _send_until_answered(self, batch: list[T]) -> None:
         pause_s, longest_s = self._retry_s
+        loop = asyncio.get_running_loop()
         while True:
+            asked_s = loop.time()
             try:
                 await self._send(batch)
+                self._learn(len(batch), loop.time() - asked_s)
                 return
             except Exception as error:  # noqa: BLE001 - whatever Ray raises, the batch is sent again
                 log.warning("lane_call_failed", error=repr(error)[:300], items=len(batch))
+                self._learn(len(batch), loop.time() - asked_s)
                 if self._on_trouble is not None:
                     self._on_trouble(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, longest_s)
+
+    def _learn(self, items: int, took_s: float) -> None:
+        """Smaller batches for an actor that is slow, larger ones step by step when it is not."""
+        if took_s > SLOW_S:
+            self.batch_now = min(self.batch_now, max(WORTH_A_CALL, items // 2))
+        elif items >= self.batch_now and took_s < SLOW_S / 4:
+            self.batch_now = min(self._batch_max, self.batch_now + self.batch_now // 4 + 1)

@@ -82,6 +82,7 @@ class SocketGateway:
             keepalive_s=settings.keepalive_s,
             batch_max=settings.batch_operations,
             capacity=settings.lane_operations,
+            updates_waiting=settings.lane_updates,
         )
         await self._router.start()
         _take_all_descriptors()

@@ -82,7 +82,7 @@ class Peer(Protocol):
 class Link:
     """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
 
-    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "epoch", "peer", "slot", "sound")
+    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "deferred", "epoch", "peer", "slot", "sound")
 
     def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
         self.peer = peer
@@ -95,6 +95,8 @@ class Link:
         """How many batches its lane has had answered when that `Attach` was among them."""
         self.sound = True
         """Whether everything it has said was answered, or is on its way: else its device has to resend."""
+        self.deferred = False
+        """Whether what it says is left in its journal until its shard has room."""
 
     @property
     def welcomed(self) -> bool:
@@ -123,6 +125,7 @@ class ShardRouter:
         keepalive_s: float = 1.0,
         batch_max: int = 2000,
         capacity: int = 100_000,
+        updates_waiting: int = 4000,
     ) -> None:
         self._gateway = gateway
         self._life = life
@@ -135,6 +138,7 @@ class ShardRouter:
         self._patience_s = patience_s
         self._batch_max = batch_max
         self._capacity = capacity
+        self._updates_waiting = updates_waiting
         self._pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._version = -1
@@ -151,6 +155,7 @@ class ShardRouter:
         self._tasks: list[asyncio.Task[None]] = []
         self._misrouted: set[int] = set()
         self._held: dict[int, list[Outgoing]] = {}
+        self._deferred: dict[int, Link] = {}
         self._misrouting = asyncio.Event()
 
     async def start(self) -> None:
@@ -183,8 +188,19 @@ class ShardRouter:
         return link
 
     def apply(self, link: Link, events: list[msgspec.Raw], refused: list[Refused]) -> None:
-        """Journal entries: events as they were said, in their order, and those nobody can read. Raises
-        `LaneFull`."""
+        """Journal entries: events as they were said, in their order, and those nobody can read.
+
+        While too many wait for a shard that cannot keep up, they are let go: the device has them in its
+        journal, and is asked for all of them in one message when there is room. That is less work than each
+        of them now, and than a socket that is closed and comes back.
+        """
+        if link.deferred:
+            return
+        if len(self._slot_lanes[link.slot]) >= self._updates_waiting:
+            link.deferred, link.sound = True, False
+            self._deferred[link.attach.conn] = link
+            self.metrics.deferred += 1
+            return
         self._put(link, Forward(link.attach.conn, link.attach.student, events, refused))
 
     def pull(self, link: Link, items: list[str]) -> None:
@@ -199,6 +215,7 @@ class ShardRouter:
         """The connection is gone; its shard hears it, later if the lane is full."""
         if self._links.pop(link.attach.conn, None) is None:
             return
+        self._deferred.pop(link.attach.conn, None)
         detach = Detach(link.attach.conn, link.attach.student)
         try:
             self._put(link, detach)
@@ -228,7 +245,7 @@ class ShardRouter:
         self._put(link, again)
         link.asked_at_s = now_s
         # One batch may be in flight, then come those that wait.
-        link.answered_by_batch = lane.sent_batches + 2 + len(lane) // self._batch_max
+        link.answered_by_batch = lane.sent_batches + 2 + len(lane) // lane.batch_now
 
     def _put(self, link: Link, operation: Outgoing) -> None:
         if self._held and link.slot in self._held:
@@ -523,10 +540,20 @@ class ShardRouter:
             lost, self._lost = self._lost, []
             for detach in lost:
                 self._detach_later(detach)
+            self._catch_up()
             for shard, lane in self._lanes.items():
                 if seen.get(shard) == lane.sent_batches:
                     lane.nudge()
                 seen[shard] = lane.sent_batches
+
+    def _catch_up(self) -> None:
+        """Connections that were deferred attach anew, those that wait longest first, as far as there is room:
+        their devices hear `resync` and send again what was let go."""
+        for conn, link in list(self._deferred.items()):
+            if len(self._slot_lanes[link.slot]) < self._updates_waiting // 2:
+                del self._deferred[conn]
+                link.deferred = False
+                self.attach_again(link)
 
     def _detach_later(self, detach: Detach) -> None:
         try:
@@ -544,4 +571,5 @@ class ShardRouter:
                 for shard, lane in self._lanes.items()
             },
             "gone_unsaid": len(self._lost),
+            "deferred": len(self._deferred),
         }

@@ -18,6 +18,7 @@ _COUNTED = {
     "strikes": "refused frames",
     "postponed": "connections told when to come back, before they were let in",
     "turned_away": "handshakes refused for load: too many connections, or pending from one address",
+    "deferred": "connections whose updates were left in their journals for a while: a shard was behind",
     "discontinuities": "discontinuity messages: pushes were dropped",
     "batches": "batches answered by shards",
     "failed_batches": "calls to shards that failed and were repeated",
@@ -40,6 +41,7 @@ class Metrics:
     strikes: int
     postponed: int
     turned_away: int
+    deferred: int
     discontinuities: int
     batches: int
     failed_batches: int

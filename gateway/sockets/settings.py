@@ -35,6 +35,7 @@ class SocketSettings:
     keepalive_s: float = 1.0
     batch_operations: int = 2000
     lane_operations: int = 100_000
+    lane_updates: int = 4000
 
     drain_s: float = 20.0
     drain_accept_per_s: float = 1000.0

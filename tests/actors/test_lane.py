@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from actors import lane as lanes
 from actors.lane import CALLS_AT_ONCE, CALLS_PER_S, WORTH_A_CALL, Lane, Pace
 
 NEVER_S = 3600.0
@@ -99,3 +102,23 @@ async def test_a_nudge_sends_a_batch_of_nothing() -> None:
         await lane.settled()
     await lane.stop()
     assert sent.batches == [[]]
+
+
+async def test_slow_answers_make_batches_smaller_and_quick_ones_larger_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "SLOW_S", 0.0)
+    sent = Sent()
+    lane = Lane(sent.send, window_s=0.0)
+    for item in range(3000):
+        lane.put(item)
+    lane.start()
+    async with asyncio.timeout(5):
+        await lane.settled()
+        monkeypatch.setattr(lanes, "SLOW_S", NEVER_S)
+        for item in range(3000, 4500):
+            lane.put(item)
+        await lane.settled()
+    await lane.stop()
+    assert [len(batch) for batch in sent.batches] == [2000, 1000, 500, 626, 374]
+    assert [item for batch in sent.batches for item in batch] == list(range(4500))

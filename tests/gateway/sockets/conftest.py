@@ -56,6 +56,7 @@ class Gateway:
             call_s=settings.call_s,
             keepalive_s=settings.keepalive_s,
             capacity=settings.lane_operations,
+            updates_waiting=settings.lane_updates,
         )
         verifier = TokenVerifier(keys.jwks)
         self.server = SocketServer(

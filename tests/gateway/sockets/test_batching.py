@@ -257,6 +257,26 @@ async def test_w23_a_full_lane_is_overload(start: Start) -> None:
     await gateway.settled(lambda: shard.conns() == [])
 
 
+async def test_updates_for_a_shard_that_is_behind_stay_in_the_journal(start: Start) -> None:
+    """No socket closes; when there is room the device is asked once for all that was let go."""
+    gateway = await start(settings={"lane_updates": 3, "call_s": 30.0})
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    shard.available.clear()
+    for n in range(12):
+        raw.say(events(played(n + 1)))
+    await gateway.settled(lambda: gateway.metrics.deferred == 1)
+    (lane,) = gateway.router._lanes.values()
+    assert len(lane) <= 3
+    shard.available.set()
+    resync = await raw.message("resync")
+    assert resync["reason"] == "lost" and 1 < resync["from_seq"] <= 12
+    raw.say(events(*(played(n) for n in range(resync["from_seq"], 13))))
+    while (await raw.message("applied"))["seq"] < 12:
+        pass
+    assert shard.residents["mira"].session.items["lecture"].content_ms == 120_000
+
+
 async def test_a_hello_whose_shard_is_silent_is_overload(start: Start) -> None:
     gateway = await start(welcome_s=0.3, settings={"call_s": 30.0})
     gateway.shards["shard:0"].available.clear()
