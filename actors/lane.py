@@ -22,7 +22,7 @@ WORTH_A_CALL = 400
 
 SLOW_S = 2.0
 """A batch whose answer takes longer is followed by one of half the size, down to `WORTH_A_CALL`: an actor
-that cannot keep up must never miss the deadline of a call, or it does the same work twice and keeps up less."""
+that cannot keep up must not miss the deadline of a call as well, for then it does the same work twice."""
 
 log = structlog.get_logger()
 
@@ -61,8 +61,8 @@ class Lane(Generic[T]):
     `send(batch)` is one call with its own deadline; when it raises, the same batch is sent again after a
     pause, because a call that failed may have run: receivers decide by sequence numbers (design 3).
     `on_trouble(error)` hears of each failed call. A batch collects for `window_s` from its first item; when
-    the process has no call left in its `pace`, until it is worth one, at most for `patience_s`. It holds at most
-    `batch_max` items, fewer while answers are slow.
+    the process has no call left in its `pace`, until it is worth one, at most for `patience_s`. It holds
+    `batch_max` items at most, fewer while answers are slow.
     """
 
     def __init__(
