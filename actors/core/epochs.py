@@ -195,6 +195,23 @@ class Epochs:
             self._forget_first(run)
         return latched
 
+    def only_covers(self, run: Run, played: Stretch, runs: Collection[Run], duration_ms: int) -> bool:
+        """Whether `play` would lengthen the coverage of one pass, and change nothing else.
+
+        `played` goes on from the run's latest stretch.
+        """
+        epoch = self.kept[0]
+        if len(self.kept) > 1 or run.epoch != epoch.number or len(run.log) > LOG_MAX:
+            return False
+        viewing = self.pass_of(run, epoch)
+        # Some of it may have been covered before: then it looks full a little early, which does no harm.
+        full = viewing.coverage.length() + played.to_ms - played.from_ms >= DONE_SHARE * duration_ms
+        return (not full and _opens_out(played, epoch, viewing)) or _plays_out(run, played, epoch, runs)
+
+    def cover(self, run: Run, from_ms: int, to_ms: int) -> None:
+        """`play` of what `only_covers`."""
+        self.pass_of(run, self.kept[0]).coverage.add(from_ms, to_ms)
+
     def arrange(
         self, epoch: Epoch, runs: Collection[Run], duration_ms: int, now: Mark, anew: bool = False
     ) -> bool:
@@ -338,10 +355,12 @@ def _precedes(turn: Turn, by: Run, other: Turn | None) -> bool:
 
 def _opens_out(part: Stretch, epoch: Epoch, viewing: Pass) -> bool:
     """Whether it is the last pass and not complete, and no play from now on tells of those before it."""
-    *former, last = epoch.passes
-    if viewing is not last or last.completion is not None:
+    passes = epoch.passes
+    if viewing is not passes[-1] or viewing.filled is not None or viewing.ticks:
         return False
-    return all(gone.filled is not None and gone.filled.at_ms <= part.start_ms for gone in former)
+    if len(passes) == 1:
+        return True
+    return all(gone.filled is not None and gone.filled.at_ms <= part.start_ms for gone in passes[:-1])
 
 
 def _plays_out(run: Run, part: Stretch, epoch: Epoch, runs: Collection[Run]) -> bool:

@@ -7,6 +7,7 @@ from actors.core import history
 from actors.core.carrying import carry
 from actors.core.clock import DeviceClock
 from actors.core.events import FLUSHED, REGISTERS, Entry, Event, Refused
+from actors.core.going_on import go_on
 from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.progress import QUIET, Progress, Quarantined, When
@@ -165,8 +166,11 @@ class Session:
             if device.held or entry.seq != device.applied_seq + 1:
                 device.hold(entry)
                 following = device.next_held()
+            elif isinstance(entry, Event) and self._goes_on(device, entry, catalogue, now_ms):
+                folded.changed.add(entry.item)
+                continue
             else:
-                following = entry  # as most often: nothing waits, and it is its turn
+                following = entry
             while following is not None:
                 device.applied_seq += 1
                 item = catalogue.get(following.item) if isinstance(following, Event) else None
@@ -183,6 +187,18 @@ class Session:
             device.gap_since_ms = now_ms
             folded.gap_from = device.applied_seq + 1
         return folded
+
+    def _goes_on(self, device: Device, event: Event, catalogue: Mapping[str, Item], now_ms: int) -> bool:
+        """Fold an event that is plain play, as most are; of another nothing, and False."""
+        progress, item = self.items.get(event.item), catalogue.get(event.item)
+        if progress is None or item is None or item.course not in self.enrolled or not item.published:
+            return False
+        if not go_on(progress, event, item, device, now_ms, self.rev_floor):
+            return False
+        device.applied_seq = event.seq
+        self.touch_device(device.id)
+        self.touch_item(item.id)
+        return True
 
     def _head_and_offer(self, item: Item) -> tuple[Key | None, Key | None]:
         progress = self.items.get(item.id)
