@@ -1,11 +1,11 @@
 """What devices are told of a head: the message for one student and item, and its one encoding."""
 
-from itertools import chain, islice
+from itertools import chain
 
 import msgspec
 
 from actors.core.item import Item
-from actors.core.progress import Progress
+from actors.core.progress import STALE_PLAY_MS, Progress
 from actors.core.quizzes import Attempt
 from actors.core.run import Run
 from actors.core.session import Session
@@ -35,7 +35,7 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
         rev=progress.rev,
         position_ms=min(run.position_ms, duration_ms) if run is not None else 0,
         duration_ms=duration_ms,
-        playing=run is not None and run.playing and progress.playing_now(now_ms),
+        playing=run is not None and run.playing and now_ms - run.shown_ms < STALE_PLAY_MS,
         rate=run.rate if run is not None else 1.0,
         as_of_ms=run.shown_ms if run is not None else now_ms,
         device=run.device if run is not None else "",
@@ -56,12 +56,11 @@ def head_of(session: Session, item: Item, now_ms: int) -> Head:
 
 def next_item(session: Session, item: Item) -> str | None:
     """What to go on with: the next item of the course that is not done, else the first; never this one."""
-    syllabus, items = item.syllabus, session.items
-    place = syllabus.index(item.id) if item.id in syllabus else -1
-    for other in chain(islice(syllabus, place + 1, None), islice(syllabus, max(place, 0))):
-        progress = items.get(other)
+    syllabus, place, items = item.syllabus, item.place, session.items
+    for n in chain(range(place + 1, len(syllabus)), range(place)):
+        progress = items.get(syllabus[n])
         if progress is None or not progress.done:
-            return other
+            return syllabus[n]
     return None
 
 

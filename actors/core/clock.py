@@ -68,7 +68,6 @@ class DeviceClock:
 
     def corrected_ms(self, boot: str, mono_ms: int, wall_ms: int, received_ms: int) -> int:
         """Server time at which a stamp was made: at most `AGE_MAX_MS` before its receipt, never after it."""
-        least_ms = max(0, received_ms - AGE_MAX_MS)
         parts = self.boots.get(boot)
         if parts is None:
             stamped_ms = max(wall_ms + self.wall_offset_ms, self.last_contact_ms)
@@ -76,7 +75,7 @@ class DeviceClock:
             stamped_ms = mono_ms + parts[-1].offset_ms
         else:
             stamped_ms = _before_sleep(parts, mono_ms, wall_ms)
-        return min(max(stamped_ms, least_ms), received_ms)
+        return received_ms if stamped_ms >= received_ms else max(stamped_ms, received_ms - AGE_MAX_MS, 0)
 
     def check(self, wall_ms: int, at_ms: int, received_ms: int) -> None:
         """Mark the wall clock if it was far off at a stamp made at `at_ms` and is not right at receipt."""

@@ -62,6 +62,14 @@ class Epoch:
     folded_ms: tuple[int, ...] = ()
 
     @property
+    def done(self) -> bool:
+        """Whether one of its passes has been completed (R7)."""
+        passes = self.passes
+        if len(passes) == 1:
+            return passes[0].filled is not None or bool(passes[0].ticks)
+        return any(viewing.completion for viewing in passes)
+
+    @property
     def coverage(self) -> Intervals:
         """What all passes of the epoch cover. Not to be changed."""
         if len(self.passes) == 1:
@@ -185,7 +193,9 @@ class Epochs:
             viewing = self.pass_of(run, epoch)
             viewing.coverage.add(part.from_ms, part.to_ms)
             full = viewing.coverage.length() >= DONE_SHARE * duration_ms
-            if (full or not _opens_out(part, epoch, viewing)) and not _plays_out(run, part, epoch, runs):
+            if (full or not _opens_out(part.start_ms, epoch, viewing)) and not _plays_out(
+                run, part.start_ms, epoch, runs
+            ):
                 latched = self.arrange(epoch, runs, duration_ms, now) or latched
         if len(self.kept) > 1:
             # The stretch may have lengthened one that is shared out between epochs by its time.
@@ -195,22 +205,22 @@ class Epochs:
             self._forget_first(run)
         return latched
 
-    def only_covers(self, run: Run, played: Stretch, runs: Collection[Run], duration_ms: int) -> bool:
-        """Whether `play` would lengthen the coverage of one pass, and change nothing else.
+    def covered_only(
+        self, run: Run, start_ms: int, length_ms: int, runs: Collection[Run], duration_ms: int
+    ) -> Intervals | None:
+        """The coverage that `play` would add to if that were all it does; None if it may do more.
 
-        `played` goes on from the run's latest stretch.
+        It is of a stretch that began at `start_ms` and goes on from the run's latest.
         """
         epoch = self.kept[0]
         if len(self.kept) > 1 or run.epoch != epoch.number or len(run.log) > LOG_MAX:
-            return False
+            return None
         viewing = self.pass_of(run, epoch)
         # Some of it may have been covered before: then it looks full a little early, which does no harm.
-        full = viewing.coverage.length() + played.to_ms - played.from_ms >= DONE_SHARE * duration_ms
-        return (not full and _opens_out(played, epoch, viewing)) or _plays_out(run, played, epoch, runs)
-
-    def cover(self, run: Run, from_ms: int, to_ms: int) -> None:
-        """`play` of what `only_covers`."""
-        self.pass_of(run, self.kept[0]).coverage.add(from_ms, to_ms)
+        full = viewing.coverage.length() + length_ms >= DONE_SHARE * duration_ms
+        if (full or not _opens_out(start_ms, epoch, viewing)) and not _plays_out(run, start_ms, epoch, runs):
+            return None
+        return viewing.coverage
 
     def arrange(
         self, epoch: Epoch, runs: Collection[Run], duration_ms: int, now: Mark, anew: bool = False
@@ -353,24 +363,24 @@ def _precedes(turn: Turn, by: Run, other: Turn | None) -> bool:
     return (turn.at_ms, turn.mark[:2]) < (other.at_ms, other.mark[:2])
 
 
-def _opens_out(part: Stretch, epoch: Epoch, viewing: Pass) -> bool:
-    """Whether it is the last pass and not complete, and no play from now on tells of those before it."""
+def _opens_out(start_ms: int, epoch: Epoch, viewing: Pass) -> bool:
+    """Whether it is the last pass and not complete, and no play from then on tells of those before it."""
     passes = epoch.passes
     if viewing is not passes[-1] or viewing.filled is not None or viewing.ticks:
         return False
     if len(passes) == 1:
         return True
-    return all(gone.filled is not None and gone.filled.at_ms <= part.start_ms for gone in passes[:-1])
+    return all(gone.filled is not None and gone.filled.at_ms <= start_ms for gone in passes[:-1])
 
 
-def _plays_out(run: Run, part: Stretch, epoch: Epoch, runs: Collection[Run]) -> bool:
+def _plays_out(run: Run, start_ms: int, epoch: Epoch, runs: Collection[Run]) -> bool:
     """Whether the run only goes on in the pass it has completed: nothing else can come of that, cheaply told.
 
     It began before the pass was full, no other real run has done anything since, and its play is no older.
     """
     viewing = epoch.passes[-1]
     filled = viewing.filled
-    if filled is None or viewing.ticks or part.start_ms < filled.at_ms or run.base_rev >= filled.mark.rev:
+    if filled is None or viewing.ticks or start_ms < filled.at_ms or run.base_rev >= filled.mark.rev:
         return False
     if run.device != filled.mark.device or run.seq > filled.mark.seq or run.viewing != len(epoch.passes):
         return False

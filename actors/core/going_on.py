@@ -39,14 +39,18 @@ def go_on(
         return False  # it claims more than time allows (R9), or nothing
     wall_ms = round(event.wall.timestamp() * 1000)
     at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
-    played = Stretch(from_ms, to_ms, at_ms - round(length_ms / rate), at_ms)
-    run = progress.runs[head_key]
-    if now_ms - at_ms > LIVE_MS or not _lengthens(run, played, rate):
+    start_ms, run = at_ms - round(length_ms / rate), progress.runs[head_key]
+    if now_ms - at_ms > LIVE_MS or not _lengthens(run, from_ms, rate, start_ms, at_ms):
         return False
-    if not progress.epochs.only_covers(run, played, progress.runs.values(), item.duration_ms):
-        return False
+    coverage = progress.epochs.covered_only(
+        run, start_ms, length_ms, progress.runs.values(), item.duration_ms
+    )
+    if coverage is None:
+        return False  # a pass may be complete by it, or begin (R7)
     device.clock.check(wall_ms, at_ms, now_ms)
-    _lengthen(progress, run, played)
+    coverage.add(from_ms, to_ms)
+    progress.wall.add(start_ms, at_ms, WALL_GAP_MS)
+    _move(progress, run, length_ms, to_ms, at_ms)
     visit.mono_ms, visit.slack_ms = event.mono_ms, min(CREDIT_SLACK_MS, credit_ms - length_ms)
     visit.played_ms += length_ms
     device.keep(visit, closed=False)
@@ -78,28 +82,25 @@ def _in_version(event: Event, to_ms: int, progress: Progress, item: Item) -> boo
     )
 
 
-def _lengthens(run: Run, played: Stretch, rate: float) -> bool:
-    """Whether it is the same stretch still, heard live like the rest, and within one quarter of an hour."""
+def _lengthens(run: Run, from_ms: int, rate: float, start_ms: int, end_ms: int) -> bool:
+    """Whether it goes on with the latest stretch, heard live as this is, and in one quarter of an hour."""
     last = run.log[-1] if run.log else None
     return (
         last is not None
         and run.rate == rate
-        and last.to_ms == played.from_ms
+        and last.to_ms == from_ms
         and not last.late_ms
-        and -BREAK_MS <= played.start_ms - last.end_ms <= BREAK_MS
-        and played.start_ms // QUARTER_MS == played.end_ms // QUARTER_MS
+        and -BREAK_MS <= start_ms - last.end_ms <= BREAK_MS
+        and start_ms // QUARTER_MS == end_ms // QUARTER_MS
     )
 
 
-def _lengthen(progress: Progress, run: Run, played: Stretch) -> None:
-    """Count it, and move the head with it."""
-    from_ms, to_ms, start_ms, at_ms, _ = played
-    last, quarter, length_ms = run.log[-1], at_ms // QUARTER_MS, to_ms - from_ms
+def _move(progress: Progress, run: Run, length_ms: int, to_ms: int, at_ms: int) -> None:
+    """The head goes on to a place, under the next revision, and its latest stretch with it."""
+    last, quarter = run.log[-1], at_ms // QUARTER_MS
     run.log[-1] = Stretch(last.from_ms, to_ms, last.start_ms, max(last.end_ms, at_ms))
     run.position_ms, run.playing = to_ms, True
     run.moved_ms = run.shown_ms = at_ms
-    progress.epochs.cover(run, from_ms, to_ms)
-    progress.wall.add(start_ms, at_ms, WALL_GAP_MS)
     progress.quarters[quarter] = progress.quarters.get(quarter, 0) + length_ms
     progress.content_ms += length_ms
     progress.folded += 1

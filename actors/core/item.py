@@ -15,7 +15,7 @@ class Item:
     """One item of the catalogue. `durations_ms` holds every version, `version` names the current one.
 
     `edits` says of each version that was made from another how it was; `syllabus` are the ids of the
-    course's items in order.
+    course's items in order, and `place` where in them this one is, -1 if it is not.
     """
 
     id: str
@@ -25,6 +25,11 @@ class Item:
     published: bool = True
     edits: Mapping[str, Edition] = field(default_factory=dict)
     syllabus: tuple[str, ...] = ()
+    place: int = field(init=False, default=-1)
+
+    def __post_init__(self) -> None:
+        if self.id in self.syllabus:
+            object.__setattr__(self, "place", self.syllabus.index(self.id))
 
     @property
     def duration_ms(self) -> int:

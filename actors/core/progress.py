@@ -146,7 +146,7 @@ class Progress:
     @property
     def done(self) -> bool:
         """Whether a pass of this epoch has been completed (R7)."""
-        return any(viewing.completion for viewing in self.epochs.current.passes)
+        return self.epochs.kept[-1].done
 
     @property
     def completions(self) -> list[int]:
