@@ -17,18 +17,18 @@ from actors.core import session as sessions
 from actors.core.events import Entry
 from actors.core.going_on import go_on
 from actors.core.item import Item
-from actors.core.session import Device, Folded, Session
+from actors.core.session import Folded, Session
 from actors.core.state import merge_state, visits_state
 from gateway.replay.reading import found, read
 from gateway.replay.runner import Replay
-from tests.actors.core.devices import LECTURE, World, item
+from tests.actors.core.devices import LECTURE, Device, World, item
 from tests.actors.core.fuzz.histories import History, generate, generate_long, generate_quiz
 from tests.actors.core.fuzz.properties import LOSSY, ORDERS
 from tests.actors.core.fuzz.simulation import Delivery, Simulation
 from tests.gateway.replay.mutations import CORPUS, HUGE
 
 SEEDS = 60
-ACTS = "pause seek rate tab tab done undone undo reset edit crash boot checkpoint"
+ACTS = "pause seek rate tab tab done undone undo reset edit crash boot checkpoint peek flap clock stall"
 
 
 @dataclass
@@ -178,8 +178,17 @@ class _Hitches:
             self.tab = random.choice(self.tabs)
             if random.random() < 0.7:
                 self.tab.act("play", self.at_s, position_ms=round(self.place_s * 1000), rate=self.rate)
+        elif what == "peek":
+            random.choice([other for other in self.tabs if other.device is tab.device]).pause(self.at_s, 0)
+        elif what == "clock":
+            tab.device.skew_s += 90
+        elif what == "stall":
+            self.world.session.stall(tab.device.name, LECTURE)
+        elif what == "flap":
+            self._flap(tab.device)
         elif what == "boot":
             tab.device.reboot(self.at_s)
+            tab.device.boot_s = random.choice((self.at_s, -self.at_s))
             if random.random() < 0.5:
                 tab.device.connect(self.at_s)
         elif what in ("crash", "checkpoint"):
@@ -191,11 +200,20 @@ class _Hitches:
         elif random.random() < 0.4:
             self._decree(what)
 
+    def _flap(self, device: Device) -> None:
+        """The link is gone and back; how long its word took tells what is believed of its clock."""
+        device.disconnect(self.at_s)
+        late_s = self.random.choice((0, 1.5, 1.9))
+        mono_ms, wall_ms = round((self.at_s - device.boot_s) * 1000), device._ms(self.at_s + device.skew_s)
+        clock = self.world.session.device(device.name).clock
+        clock.connect(device.boot, mono_ms, wall_ms, device._ms(self.at_s + late_s))
+        device.online = True
+
     def _decree(self, what: str) -> None:
         tab = self.tab
         if what == "edit" and len(self.world.catalogue[LECTURE].durations_ms) == 1:
             self.world.edit("v2", self._duration_s - 20, {"cut": (40, 60)})
-            for other in self.tabs[1:]:
+            for other in self.random.sample(self.tabs, len(self.tabs) // 2 + 1):
                 other.version = "v2"
             self.place_s = min(self.place_s, self._duration_s)
         elif what in ("done", "undone"):
@@ -228,4 +246,4 @@ def test_a_device_without_the_head_goes_the_general_way() -> None:
         phone.deliver([], 40)
         visit.go_on(40, 320, 340)
     assert both.counts == {"short": 2}
-    assert isinstance(world.session.device("A"), Device)
+    assert world.holder() == "B"
