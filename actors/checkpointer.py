@@ -1,19 +1,20 @@
 """When and how dirty sessions reach Postgres: spread over the interval, soon after a pause, many at once.
 
 A slot's regular turn comes once an interval at a phase of its own, so the load is even. A student who
-paused, sought or left is written within about half a second. Turns fall on a grid, so one statement carries
-all slots that are due then: most of a statement's cost is its own, a row more costs little. While a slot has
-students on their way it has no other turn. A snapshot is taken and the dirty marks cleared before the
+paused, sought or left is written within about half a second, before those who play on (actors/turns.py).
+One statement carries whoever is due of all slots, for most of its cost is its own; but only so many, for its
+rows are built in one piece, during which the shard does nothing else. While a slot has students on their way
+it has no other turn. A snapshot is taken and the dirty marks cleared before the
 statement is sent; when its outcome is unknown the marks come back and the next snapshot carries them, so an
 edit during the write is never lost. A student whose rows cannot be built, or whom Postgres refuses, is
 written alone from then on, so that one blocks no other (F28).
 """
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
 import structlog
 
@@ -21,8 +22,9 @@ from actors.at_rest import change_row, device_row, progress_row
 from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.placement import SLOTS
-from actors.residents import Residents
+from actors.residents import Resident, Residents
 from actors.settings import ShardSettings
+from actors.turns import PATIENCE_S, RETRY_S, SlotQueue, Turn, next_turn
 from persistence.changes import HeadChange as ChangeRow
 from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow, Written
 from persistence.errors import Fenced, SetupError, StoreUnavailable
@@ -33,82 +35,15 @@ TICK_S = 0.05
 LOOK_S = 0.01
 """How often whoever waits for some slots looks whether they are written."""
 
-RETRY_S = 0.5
-RETRY_MOST_S = 4.0
-"""How long a slot waits after a write of unknown outcome: from, doubling, to."""
+ROWS_A_STUDENT = 4
+"""A statement has at most so many times `checkpoint_rows` rows of items and changes, unless one student
+alone has more."""
+
+UNSAID_MAX = 2_000
+"""Of so many sessions at once it is looked up whether they have something to write."""
 
 Write = Callable[[Checkpoint], Awaitable[Written]]
 Committed = Callable[[Mapping[str, Mapping[str, int]]], None]
-
-
-@dataclass(slots=True)
-class SlotQueue:
-    """Who of a slot is to be written, by since when (loop time).
-
-    `whole_at`, `urgent_at` say when all of them, or the urgent ones, have their turn; 0 when nothing is
-    due. `writing` are those on their way; while there are any the slot has no other turn.
-    """
-
-    number: int
-
-    dirty: dict[str, float] = field(default_factory=dict)
-    urgent: set[str] = field(default_factory=set)
-    whole_at: float = 0.0
-    urgent_at: float = 0.0
-    retry_s: float = RETRY_S
-    writing: dict[str, float] = field(default_factory=dict)
-    in_flight: bool = False
-
-    def due(self, now: float) -> bool:
-        """Whether the slot has its turn."""
-        if self.in_flight:
-            return False
-        return self.whole_due(now) or bool(self.urgent_at and self.urgent_at <= now)
-
-    def whole_due(self, now: float) -> bool:
-        """Whether it is the turn of all who wait here, not of the urgent alone."""
-        return bool(self.whole_at and self.whole_at <= now)
-
-    def take(self, now: float, most: int) -> list[str]:
-        """Those who have their turn now, at most so many; of more, the others have it next."""
-        chosen = list(self.dirty if self.whole_due(now) else self.urgent & self.dirty.keys())[:most]
-        self.urgent_at = 0.0
-        if len(chosen) == len(self.dirty):
-            self.whole_at = 0.0
-        return chosen
-
-    def forget(self, student: str) -> None:
-        """There is nothing to write any more."""
-        self.dirty.pop(student, None)
-        self.urgent.discard(student)
-
-    def oldest(self, now: float) -> float:
-        """Since when the oldest change here has not been durable."""
-        return min([now, *self.dirty.values(), *self.writing.values()])
-
-    def waits_since(self, moment: float, but: Collection[str]) -> bool:
-        """Whether a change of anybody but these has not been durable since then."""
-        waiting = (*self.dirty.items(), *self.writing.items())
-        return any(since <= moment and student not in but for student, since in waiting)
-
-
-@dataclass(slots=True)
-class Turn:
-    """Slots that have their turn together, whom it is for with their slots, and which of them are urgent."""
-
-    queues: list[SlotQueue] = field(default_factory=list)
-    slots: dict[str, int] = field(default_factory=dict)
-    urgent: set[str] = field(default_factory=set)
-
-    def add(self, queue: SlotQueue, now: float, most: int) -> None:
-        """The slot's students who have their turn, so that there are at most so many in all."""
-        chosen = queue.take(now, most - len(self.slots))
-        urgent = queue.urgent.intersection(chosen)
-        queue.urgent -= urgent
-        queue.in_flight = True
-        self.queues.append(queue)
-        self.slots.update(dict.fromkeys(chosen, queue.number))
-        self.urgent |= urgent
 
 
 @dataclass(slots=True)
@@ -201,7 +136,7 @@ class Checkpointer:
         self._active.add(slot)
         queue.dirty.setdefault(student, now)
         if urgent and student not in self._refused:
-            queue.urgent.add(student)
+            queue.hurry([student], now)
         self._schedule(queue, now)
 
     def lag_s(self) -> float:
@@ -220,8 +155,8 @@ class Checkpointer:
         until = loop.time() + timeout_s
         while self._active and not self._over and loop.time() < until:
             for queue in self._active_queues():
-                if queue.dirty.keys() - self._refused and queue.retry_s == RETRY_S:
-                    queue.whole_at = loop.time()
+                if queue.dirty.keys() - self._refused:
+                    self._write_now(queue, loop.time())
             self._start_due()
             await asyncio.sleep(TICK_S)
         return self.waiting() == 0
@@ -231,15 +166,15 @@ class Checkpointer:
         students who cannot be (F28)."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        self._mark_unsaid(slots)
+        for resident in self._residents:
+            if resident.slot in slots:
+                self._mark_if_dirty(resident)
         while True:
             old = {slot for slot in slots if self._slots[slot].waits_since(asked, self._refused)}
             if not old or self._over or loop.time() >= asked + timeout_s:
                 return set(slots) - old
             for slot in old:
-                queue = self._slots[slot]
-                if queue.dirty and queue.retry_s == RETRY_S:
-                    queue.whole_at = asked
+                self._write_now(self._slots[slot], asked)
             self._start_due()
             await asyncio.sleep(LOOK_S)
 
@@ -250,53 +185,56 @@ class Checkpointer:
     def _active_queues(self) -> list[SlotQueue]:
         return [self._slots[slot] for slot in self._active]
 
+    def _write_now(self, queue: SlotQueue, now: float) -> None:
+        """All who wait in the slot are as urgent as can be, and wait no longer; none is left out."""
+        if not queue.dirty or queue.retry_s > RETRY_S:
+            return
+        queue.hurry(queue.dirty.keys() - self._refused, now)
+        queue.whole_at = queue.urgent_at = now - PATIENCE_S - self._settings.flush_after_s
+
     def _schedule(self, queue: SlotQueue, now: float) -> None:
-        """Give the slot its turns for what waits there, unless they are set already."""
+        """Give the slot its regular turn for what waits there, unless it is set already."""
         if queue.dirty and not queue.whole_at:
             interval_s = self._settings.checkpoint_interval_s
             phase_s = queue.number / SLOTS * interval_s
-            queue.whole_at = self._on_grid(now + (phase_s - now) % interval_s)
-        if queue.urgent and not queue.urgent_at:
-            queue.urgent_at = self._on_grid(now)
-
-    def _on_grid(self, at: float) -> float:
-        """The next moment at which turns begin: all that are due by then share their statements."""
-        grid_s = self._settings.flush_after_s
-        return math.ceil(at / grid_s) * grid_s
+            queue.whole_at = now + (phase_s - now) % interval_s
 
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         look_at = loop.time() + self._settings.checkpoint_interval_s
+        unsaid: Iterator[str] = iter(())
         while not self._over:
             await asyncio.sleep(TICK_S)
             if loop.time() >= look_at:
                 look_at = loop.time() + self._settings.checkpoint_interval_s
-                self._mark_unsaid()
+                unsaid = iter(list(self._residents.students))
+            for student in islice(unsaid, UNSAID_MAX):
+                self._mark_if_dirty(self._residents.find(student))
+            self._let_go_of_idle()
             self._start_due()
 
-    def _mark_unsaid(self, slots: Collection[int] = range(SLOTS)) -> None:
+    def _mark_if_dirty(self, resident: Resident | None) -> None:
         """Mark whoever has something to write and was not marked: a device left, its gateway died."""
-        for resident in self._residents:
-            student = resident.session.student
-            if resident.slot in slots and resident.session.dirty:
-                self.mark(student, resident.slot, urgent=False)
+        if resident is not None and resident.session.dirty:
+            self.mark(resident.session.student, resident.slot, urgent=False)
 
-    def _start_due(self) -> None:
-        """Begin the turns that are due, as far as there are writers; what stays due comes next."""
-        now, turn = asyncio.get_running_loop().time(), Turn()
-        rows_max = self._settings.checkpoint_rows
+    def _let_go_of_idle(self) -> None:
+        """Slots in which nobody waits are looked at no more."""
         for queue in self._active_queues():
-            if len(self._tasks) >= self._settings.connections or self._over:
-                return
             if not queue.dirty and not queue.in_flight:
                 self._slots[queue.number] = SlotQueue(queue.number)
                 self._active.discard(queue.number)
-            elif queue.due(now):
-                turn.add(queue, now, rows_max)
-                if len(turn.slots) >= rows_max:
-                    self._begin(turn)
-                    turn = Turn()
-        if turn.queues:
+
+    def _start_due(self) -> None:
+        """Begin the turns that are due, as far as there are writers; what stays due comes next."""
+        settings, now = self._settings, asyncio.get_running_loop().time()
+        while not self._over and (free := settings.connections - len(self._tasks)) > 0:
+            last = free == 1 and settings.connections > 1
+            turn = next_turn(
+                self._active_queues(), now, settings.checkpoint_rows, settings.flush_after_s, last
+            )
+            if turn is None:
+                return
             self._begin(turn)
 
     def _begin(self, turn: Turn) -> None:
@@ -309,6 +247,8 @@ class Checkpointer:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("checkpoint_failed", exc_info=error)
+        if not self._over:
+            self._start_due()
 
     async def _take(self, turn: Turn) -> None:
         """The turn of some slots: one statement, but for what cannot be written."""
@@ -324,9 +264,8 @@ class Checkpointer:
         except (StoreUnavailable, SetupError) as error:
             log.warning("checkpoint_unknown", slots=len(turn.queues), error=str(error))
             for queue in turn.queues:
-                queue.urgent |= turn.urgent & queue.dirty.keys()
-                queue.whole_at = queue.urgent_at = loop.time() + queue.retry_s
-                queue.retry_s = min(2 * queue.retry_s, RETRY_MOST_S)
+                queue.hurry(turn.urgent & queue.dirty.keys(), loop.time())
+                queue.wait(loop.time())
         finally:
             for queue in turn.queues:
                 queue.in_flight = False
@@ -336,10 +275,24 @@ class Checkpointer:
         """Write these students: together, and those who could not be written each alone."""
         alone = [student for student in slots if student in self._refused]
         together = [student for student in slots if student not in self._refused]
-        if together:
-            await self._commit(together, slots)
+        while together:
+            some = self._as_many_as_fit(together)
+            await self._commit(some, slots)
+            del together[: len(some)]
         for student in alone:
             await self._commit([student], slots)
+
+    def _as_many_as_fit(self, students: list[str]) -> list[str]:
+        """The first of the students, whose rows are not too many for one statement: a journal from off line
+        may bring a thousand head changes. The others follow in the next one."""
+        rows = 0
+        for count, student in enumerate(students):
+            resident = self._residents.find(student)
+            if resident is not None:
+                rows += len(resident.session.dirty_items) + len(resident.session.head_changes)
+            if count and rows > ROWS_A_STUDENT * self._settings.checkpoint_rows:
+                return students[:count]
+        return students[:]
 
     async def _commit(self, students: list[str], slots: Mapping[str, int]) -> None:
         """One statement; halved until the one is found who cannot be written (F28).
@@ -387,7 +340,7 @@ class Checkpointer:
             raise Fenced(f"slots {slots} are owned under a newer epoch; this shard exits")
 
     def _refuse(self, student: str, slot: int, error: Exception) -> None:
-        self._slots[slot].urgent.discard(student)
+        self._slots[slot].urgent.pop(student, None)
         if student not in self._refused:
             self._refused.add(student)
             log.error("checkpoint_quarantined", student=student, slot=slot, exc_info=error)
@@ -399,8 +352,9 @@ class Checkpointer:
         """
         snapshot = Snapshot()
         for student in students:
-            if student not in self._residents:
-                self._slots[slots[student]].forget(student)
+            queue = self._slots[slots[student]]
+            if student not in self._residents or student not in queue.dirty:
+                queue.forget(student)
                 continue
             resident = self._residents[student]
             session = resident.session
@@ -421,6 +375,7 @@ class Checkpointer:
             resident.session.head_changes = ()
             resident.writing = True
             queue.writing[student] = queue.dirty.pop(student)
+            queue.urgent.pop(student, None)  # marked after its turn was given, and in this snapshot
         return snapshot
 
     def _restore(self, snapshot: Snapshot) -> None:

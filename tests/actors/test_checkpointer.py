@@ -23,6 +23,7 @@ from actors.core.run import Mark
 from actors.core.session import Session
 from actors.residents import Residents
 from actors.settings import ShardSettings
+from actors.turns import PATIENCE_S, SlotQueue, next_turn
 from persistence import changes, checkpoints, leases, sessions
 from persistence.checkpoints import Checkpoint, Written
 from persistence.errors import Fenced, SetupError, StoreUnavailable
@@ -632,6 +633,125 @@ async def test_the_urgent_are_written_while_the_others_of_the_slot_wait(postgres
     assert owner.checkpointer.waiting() == 1
     assert await owner.checkpointer.flush(WAIT_S)
     assert owner.durable[patient] == {"P": 3}
+    await owner.checkpointer.stop()
+
+
+async def crowded(postgres: Postgres, most: int) -> tuple[Owner, list[str]]:
+    """An owner of a slot whose statements carry so many students, and nine who play on and are not due."""
+    slot = next(_slots)
+    epochs = await leases.take(postgres, [slot], "crowded")
+    owner = Owner(postgres, slot, epochs[slot], interval_s=100_000.0)
+    owner.checkpointer._settings = replace(owner.checkpointer._settings, checkpoint_rows=most)
+    students = students_of(slot, 9)
+    for student in students:
+        owner.admit(student)
+        owner.play(student, 10)
+    return owner, students
+
+
+async def test_the_urgent_of_a_slot_that_is_due_are_in_its_first_statement(postgres: Postgres) -> None:
+    owner, students = await crowded(postgres, most=3)
+    hurried = students[6:]
+    for student in hurried:
+        owner.checkpointer.mark(student, owner.slot, urgent=True)
+    owner.checkpointer._slots[owner.slot].whole_at = asyncio.get_running_loop().time()
+    owner.checkpointer.start()
+    await until(lambda: len(owner.durable) == 9)
+    assert set(owner.written[0].slots) == set(hurried)
+    assert [len(checkpoint.slots) for checkpoint in owner.written] == [3, 3, 3]
+    await owner.checkpointer.stop()
+
+
+async def test_who_plays_on_leaves_the_last_writer_to_the_urgent(postgres: Postgres) -> None:
+    """Slots of those who play on are due without end and their statement hangs."""
+    owner, students = await crowded(postgres, most=3)
+    other = next(_slots)
+    owner.epochs |= await leases.take(postgres, [other], "crowded")
+    (hurried,), playing = students_of(other, 1), students
+    third = next(_slots)
+    owner.epochs |= await leases.take(postgres, [third], "crowded")
+    playing += students_of(third, 3)
+    for student in (hurried, *playing[9:]):
+        owner.admit(student)
+        owner.play(student, 10)
+    held, write = asyncio.Event(), owner.write
+    begun: list[set[str]] = []
+
+    async def slow(checkpoint: Checkpoint) -> Written:
+        begun.append(set(checkpoint.slots))
+        if hurried not in checkpoint.slots:
+            await held.wait()
+        return await write(checkpoint)
+
+    owner.checkpointer._write = slow
+    for slot in (owner.slot, third):
+        owner.checkpointer._slots[slot].whole_at = asyncio.get_running_loop().time()
+    owner.checkpointer.start()
+    await until(lambda: len(begun) == 1)
+    owner.checkpointer.mark(hurried, other, urgent=True)
+    await until(lambda: hurried in owner.durable)
+    assert len(begun) == 2 and begun[1] >= {hurried}
+    held.set()
+    await until(lambda: owner.durable.keys() >= {*playing[9:], hurried} and len(owner.durable) == 13)
+    await owner.checkpointer.stop()
+
+
+async def test_who_plays_on_is_written_while_others_are_in_a_hurry_without_end() -> None:
+    """Nobody waits for ever: after a second of patience a regular turn comes before younger hurry."""
+    now = 100.0
+    late, hasty = SlotQueue(0, {"late": 70.0}), SlotQueue(1, {"a": 99.9, "b": 99.9})
+    late.whole_at = now - PATIENCE_S - 0.5
+    hasty.hurry(["a", "b"], 99.9)
+    turn = next_turn([hasty, late], now, most=2, gather_s=0.5)
+    assert turn is not None and list(turn.slots) == ["late", "a"]
+    late.whole_at = now - 0.5
+    late.in_flight = hasty.in_flight = False
+    hasty.hurry(["a", "b"], 99.9)
+    turn = next_turn([late, hasty], now, most=2, gather_s=0.5)
+    assert turn is not None and turn.slots.keys() == {"a", "b"}
+
+
+async def test_a_statement_begins_when_it_is_full_or_the_first_has_waited() -> None:
+    def queues(count: int) -> list[SlotQueue]:
+        found = [SlotQueue(slot, {f"s{slot}": 100.0}) for slot in range(count)]
+        for queue in found:
+            queue.hurry(queue.dirty, 100.0 + queue.number / 100)
+        return found
+
+    assert next_turn(queues(3), 100.4, most=4, gather_s=0.5) is None
+    waited = next_turn(queues(3), 100.5, most=4, gather_s=0.5)
+    assert waited is not None and len(waited.slots) == 3
+    many = queues(5)
+    full = next_turn(many, 100.1, most=4, gather_s=0.5)
+    assert full is not None and list(full.slots) == ["s0", "s1", "s2", "s3"]
+    assert not many[4].in_flight and many[4].urgent
+
+
+async def test_marked_between_its_turn_and_the_snapshot_is_in_it_and_not_due_again(
+    postgres: Postgres,
+) -> None:
+    owner, students = await crowded(postgres, most=9)
+    student, queue = students[0], owner.checkpointer._slots[owner.slot]
+    owner.checkpointer.mark(student, owner.slot, urgent=True)
+    queue.urgent_at -= 10.0
+    owner.checkpointer._start_due()
+    seq = owner.play(student, 10, urgent=True)
+    await until(lambda: owner.durable.get(student) == {"P": seq})
+    assert not queue.urgent and owner.checkpointer.statements == 1
+    assert await owner.checkpointer.flush(WAIT_S)
+    assert owner.checkpointer.quarantined == 0 and len(owner.durable) == 9
+
+
+async def test_journals_from_off_line_do_not_make_one_huge_statement(postgres: Postgres) -> None:
+    owner, students = await crowded(postgres, most=9)
+    for student in students:
+        session = owner.residents[student].session
+        (change,) = session.head_changes
+        session.head_changes = [replace(change, rev=change.rev + n) for n in range(30)]
+    assert await owner.checkpointer.flush(WAIT_S)
+    assert max(len(checkpoint.changes) for checkpoint in owner.written) <= 36
+    assert sum(len(checkpoint.changes) for checkpoint in owner.written) == 9 * 30
+    assert len(owner.durable) == 9
     await owner.checkpointer.stop()
 
 
