@@ -19,7 +19,7 @@ from actors.together import Together
 from persistence import sessions
 from persistence.errors import StoreError
 from persistence.postgres import Postgres
-from persistence.sessions import StoredItem
+from persistence.sessions import StoredItem, StoredSession
 
 log = structlog.get_logger()
 
@@ -31,6 +31,9 @@ ROUNDS = 3
 
 LOAD_MAX = 500
 """Students of one load: about 50 ms of work here and in Postgres; a row more costs little, a query does."""
+
+PIECE = 50
+"""After so many students of a load others have their turn: about 5 ms."""
 
 DOUBT_MS = 2_000
 """Knowledge older than this is read again before an entry is refused for good because of it."""
@@ -213,20 +216,26 @@ class Activation:
         behind = {row.item for row in rows if self._knows_without(row.item, row.version)}
         if behind and not await self._read(sorted(behind)):
             return
-        for student in students:
-            if self._epochs.get(slot_of(student), -2) != epochs[student]:
-                continue  # the slot has another owner by now, or is ours anew: these rows may be old
-            try:
-                session = session_from(student, stored[student], epochs[student])
-            except Exception:
-                # One whose rows cannot be read must not keep out those who were loaded with them (F28).
-                log.exception("session_unreadable", student=student)
-                self.unreadable[student] = None
-                while len(self.unreadable) > UNREADABLE_MAX:
-                    del self.unreadable[next(iter(self.unreadable))]
-            else:
-                self.unreadable.pop(student, None)
-                self._residents.admit(session, self._now_ms())
+        for number, student in enumerate(students, 1):
+            # Asked at the moment it is admitted: if the slot has another owner by now, or is ours anew, these
+            # rows may be old.
+            if self._epochs.get(slot_of(student), -2) == epochs[student]:
+                self._admit(student, stored.pop(student), epochs[student])
+            if number % PIECE == 0:
+                await asyncio.sleep(0)
+
+    def _admit(self, student: str, stored: StoredSession, epoch: int) -> None:
+        try:
+            session = session_from(student, stored, epoch)
+        except Exception:
+            # One whose rows cannot be read must not keep out those who were loaded with them (F28).
+            log.exception("session_unreadable", student=student)
+            self.unreadable[student] = None
+            while len(self.unreadable) > UNREADABLE_MAX:
+                del self.unreadable[next(iter(self.unreadable))]
+        else:
+            self.unreadable.pop(student, None)
+            self._residents.admit(session, self._now_ms())
 
     def _knows_without(self, item_id: str, version: str) -> bool:
         """Whether the item is known and that version of it is not."""

@@ -14,7 +14,7 @@ from actors.core.progress import Progress
 from actors.core.session import REV_SHIFT, Device, Session
 from actors.core.state import merge_state, restore_merge, restore_visits, visits_state
 from persistence.changes import HeadChange as ChangeRow
-from persistence.checkpoints import DeviceRow, ProgressRow
+from persistence.checkpoints import DeviceRow, ProgressRow, pack
 from persistence.sessions import StoredItem, StoredSession
 
 
@@ -42,8 +42,22 @@ def _shared(courses: frozenset[str]) -> frozenset[str]:
 
 def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
     """The row of one item, as it stands now."""
+    return _progress_row(student, progress, item, merge_state(progress), b"")
+
+
+def packed_progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
+    """The same as Postgres gets it: what has no column is bytes already, so that rows on their way are no
+    thousands of objects for the garbage collector to look through."""
+    return _progress_row(student, progress, item, {}, pack(merge_state(progress)))
+
+
+def _progress_row(
+    student: str, progress: Progress, item: Item, merge: dict[str, Any], packed: bytes
+) -> ProgressRow:
     head, epoch = progress.head, progress.epochs.current
     coverage = epoch.coverage
+    completions_ms = epoch.completions_ms
+    in_epoch = head is not None and head.epoch == epoch.number
     return ProgressRow(
         student=student,
         item=progress.item,
@@ -51,25 +65,31 @@ def progress_row(student: str, progress: Progress, item: Item) -> ProgressRow:
         version=progress.version,
         rev=progress.rev,
         epoch=epoch.number,
-        viewing=progress.viewing,
+        viewing=epoch.folded + (head.viewing if head is not None and in_epoch else 1),
         position_ms=head.position_ms if head else 0,
         device=head.device if head else "",
         action_ms=head.action_ms if head else 0,
         rule=progress.rule,
         done=progress.done,
-        completions_ms=epoch.completions_ms,
-        coverage=list(coverage),
+        completions_ms=completions_ms,
+        coverage=coverage.spans(),
         furthest_ms=coverage.end(),
         content_ms=progress.content_ms,
-        wall=list(progress.wall),
-        merge=merge_state(progress),
+        wall=progress.wall.spans(),
+        merge=merge,
         folded=progress.folded,
+        packed=packed,
     )
 
 
 def device_row(student: str, device: Device) -> DeviceRow:
     """The row of one device: everything applied so far is in the progress rows written with it."""
     return DeviceRow(student, device.id, device.applied_seq, visits_state(device))
+
+
+def packed_device_row(student: str, device: Device) -> DeviceRow:
+    """The same as Postgres gets it, see `packed_progress_row`."""
+    return DeviceRow(student, device.id, device.applied_seq, {}, pack(visits_state(device)))
 
 
 def change_row(session: Session, change: HeadChange) -> ChangeRow:

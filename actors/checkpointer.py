@@ -18,7 +18,7 @@ from itertools import islice
 
 import structlog
 
-from actors.at_rest import change_row, device_row, progress_row
+from actors.at_rest import change_row, packed_device_row, packed_progress_row
 from actors.core.history import HeadChange
 from actors.core.item import Item
 from actors.core.placement import SLOTS
@@ -359,11 +359,11 @@ class Checkpointer:
             resident = self._residents[student]
             session = resident.session
             snapshot.progress += [
-                progress_row(student, session.items[item], self._catalogue[item])
+                packed_progress_row(student, session.items[item], self._catalogue[item])
                 for item in session.dirty_items
             ]
             snapshot.devices += [
-                device_row(student, session.devices[device]) for device in session.dirty_devices
+                packed_device_row(student, session.devices[device]) for device in session.dirty_devices
             ]
             snapshot.changes += [change_row(session, change) for change in session.head_changes]
             snapshot.marks[student] = Marks(

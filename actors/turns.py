@@ -52,8 +52,9 @@ class SlotQueue:
 
     def waits_from(self, now: float) -> float:
         """Since when the first of those who may be written now could have been."""
-        since = [self.whole_at] if self.whole_due(now) else []
-        return min([*since, self.urgent_at] if self.urgent else since, default=now)
+        if not self.whole_due(now):
+            return self.urgent_at if self.urgent else now
+        return min(self.whole_at, self.urgent_at) if self.urgent else self.whole_at
 
     def hurry(self, students: Iterable[str], since: float) -> None:
         """These have become urgent; who is so already has waited longer."""
@@ -127,11 +128,13 @@ def next_turn(
     kept for when somebody is in a hurry.
     """
     ready = [queue for queue in queues if queue.ready(now)]
-    hurried = [queue for queue in ready if queue.urgent or queue.whole_due(now, PATIENCE_S)]
-    if not ready or (last and not hurried):
+    if not ready:
         return None
-    full = sum(queue.count(now) for queue in ready) >= most
-    if not full and min(queue.waits_from(now) for queue in ready) > now - gather_s:
+    first = min(queue.waits_from(now) for queue in ready)
+    if first > now - gather_s and sum(queue.count(now) for queue in ready) < most:
+        return None
+    hurried = [queue for queue in ready if queue.urgent or queue.whole_due(now, PATIENCE_S)]
+    if last and not hurried:
         return None
     turn = Turn(most)
     for queue in sorted(hurried, key=lambda queue: _place(queue, now)):

@@ -38,7 +38,8 @@ Json = dict[str, Any]
 class ProgressRow(msgspec.Struct, frozen=True, gc=False):
     """One row of `progress`. Spans are half-open, coverage in content ms, wall in ms since 1970 UTC.
 
-    `folded` counts the events it holds: a row is only ever replaced by one that holds more.
+    `folded` counts the events it holds: a row is only ever replaced by one that holds more. `packed` is
+    `pack(merge)` and goes in its place if it is there.
     """
 
     student: str
@@ -60,15 +61,20 @@ class ProgressRow(msgspec.Struct, frozen=True, gc=False):
     wall: Spans
     merge: Json
     folded: int = 0
+    packed: bytes = b""
 
 
 class DeviceRow(msgspec.Struct, frozen=True, gc=False):
-    """One row of `device_watermark`: all entries up to `durable_seq` are folded into the progress rows."""
+    """One row of `device_watermark`: all entries up to `durable_seq` are folded into the progress rows.
+
+    `packed` is `pack(visit)` and goes in its place if it is there.
+    """
 
     student: str
     device: str
     durable_seq: int
     visit: Json
+    packed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +159,12 @@ def _arguments(checkpoint: Checkpoint) -> list[object]:
         [_instants(row.completions_ms) if row.completions_ms else "{}" for row in rows],
         [_multirange(row.coverage) for row in rows],
         [_multirange(row.wall) for row in rows],
-        [pack(row.merge) for row in rows],
+        [row.packed or pack(row.merge) for row in rows],
         [slots[row.student] for row in devices],
         [row.student for row in devices],
         [row.device for row in devices],
         [row.durable_seq for row in devices],
-        [pack(row.visit) for row in devices],
+        [row.packed or pack(row.visit) for row in devices],
         [slots[change.student] for change in changes],
         *([getattr(change, name) for change in changes] for name in CHANGE_COLUMNS),
         [_json(change.why) for change in changes],
@@ -174,6 +180,9 @@ def _instants(moments_ms: Sequence[int]) -> str:
 
 
 def _multirange(spans: Spans) -> str:
+    if len(spans) == 1:  # as most often
+        ((start, end),) = spans
+        return f"{{[{start},{end})}}"
     return "{" + ",".join(f"[{start},{end})" for start, end in spans) + "}"
 
 

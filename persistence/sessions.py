@@ -1,5 +1,6 @@
 """Loads students for activation, many at once: their progress, device watermarks and enrolments."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,9 @@ from persistence.checkpoints import DeviceRow, ProgressRow, unpack
 from persistence.postgres import Postgres
 
 SQL = queries.load("sessions")
+
+PIECE = 100
+"""After reading so many rows of progress others have their turn: a few ms."""
 
 
 @dataclass(slots=True)
@@ -28,12 +32,17 @@ async def load(postgres: Postgres, students: Sequence[str]) -> dict[str, StoredS
     found = {student: StoredSession() for student in students}
     wanted = list(students)
     async with postgres.connection() as connection:
-        for row in await connection.fetch(SQL["progress"], wanted):
-            found[row["student"]].progress.append(_progress_row(row))
-        for row in await connection.fetch(SQL["devices"], wanted):
-            found[row["student"]].devices.append(_device_row(row))
-        for row in await connection.fetch(SQL["enrolments"], wanted):
-            found[row["student"]].courses.add(row["course"])
+        progress = await connection.fetch(SQL["progress"], wanted)
+        devices = await connection.fetch(SQL["devices"], wanted)
+        enrolments = await connection.fetch(SQL["enrolments"], wanted)
+    for number, row in enumerate(progress, 1):
+        found[row["student"]].progress.append(_progress_row(row))
+        if number % PIECE == 0:
+            await asyncio.sleep(0)
+    for row in devices:
+        found[row["student"]].devices.append(_device_row(row))
+    for row in enrolments:
+        found[row["student"]].courses.add(row["course"])
     return found
 
 

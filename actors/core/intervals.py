@@ -34,6 +34,11 @@ class Intervals:
     def __repr__(self) -> str:
         return f"Intervals({list(self)})"
 
+    def spans(self) -> list[Span]:
+        """Its intervals in order, a list of the caller's own."""
+        bounds = self._bounds
+        return [(bounds[0], bounds[1])] if len(bounds) == 2 else list(self)  # one, as most often
+
     def add(self, start: int, end: int, bridge: int = 0) -> None:
         """Unite with [start, end); nothing if it is empty. Gaps of at most `bridge` beside it are filled."""
         if end <= start:

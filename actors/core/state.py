@@ -23,47 +23,29 @@ from actors.core.visit import Visit
 
 Json = dict[str, Any]
 
-RUN_FIELDS = (
-    "device",
-    "seq",
-    "session",
-    "kind",
-    "base_rev",
-    "action_ms",
-    "position_ms",
-    "moved_ms",
-    "shown_ms",
-    "epoch",
-    "viewing",
-    "first_rev",
-    "last_rev",
-    "seen_ms",
-    "real_ms",
-    "replayed_ms",
-    "playing",
-    "rate",
-    "lost_rev",
-)
 VISIT_FIELDS = ("session", "item", "intent", "played_ms", "boot", "mono_ms", "slack_ms", "run")
 
-_run_values = attrgetter(*RUN_FIELDS)
 _visit_values = attrgetter(*VISIT_FIELDS)
 
 
 def merge_state(progress: Progress) -> Json:
     """What the rules need of an item besides its typed columns."""
-    return {
+    state: Json = {
         "shape": earlier.SHAPE,
-        "runs": [(*_run_values(run), run.log.copy()) for run in progress.runs.values()],
+        "runs": [_run_state(run) for run in progress.runs.values()],
         "head": progress.head_key,
         "loser": progress.loser_key,
         "epochs": [_epoch_state(epoch) for epoch in progress.epochs.kept],
-        **({"lost": progress.lost} if progress.lost else {}),
         "taken_back": progress.epochs.taken_back,
         "quarters": list(progress.quarters.items()),
-        **({"uncredited_ms": progress.uncredited_ms} if progress.uncredited_ms else {}),
-        **({"quiz": _attempt_state(progress.quiz)} if progress.quiz else {}),
     }
+    if progress.lost:
+        state["lost"] = progress.lost
+    if progress.uncredited_ms:
+        state["uncredited_ms"] = progress.uncredited_ms
+    if progress.quiz:
+        state["quiz"] = _attempt_state(progress.quiz)
+    return state
 
 
 def restore_merge(progress: Progress, state: Json) -> None:
@@ -109,6 +91,32 @@ def restore_visits(device: Device, state: Json) -> None:
     device.visits = {values[0]: _visit_from(values) for values in state["visits"]}
 
 
+def _run_state(run: Run) -> tuple[Any, ...]:
+    """The values of a run in the order of its fields. Written out: it is most of what a checkpoint costs."""
+    return (
+        run.device,
+        run.seq,
+        run.session,
+        run.kind,
+        run.base_rev,
+        run.action_ms,
+        run.position_ms,
+        run.moved_ms,
+        run.shown_ms,
+        run.epoch,
+        run.viewing,
+        run.first_rev,
+        run.last_rev,
+        run.seen_ms,
+        run.real_ms,
+        run.replayed_ms,
+        run.playing,
+        run.rate,
+        run.lost_rev,
+        run.log.copy(),
+    )
+
+
 def _visit_from(values: list[Any]) -> Visit:
     session, item, intent, *others = values
     return Visit(session, intern(item), intern(intent), *others)
@@ -116,12 +124,14 @@ def _visit_from(values: list[Any]) -> Visit:
 
 def _epoch_state(epoch: Epoch) -> Json:
     turn = epoch.turn
-    return {
+    state: Json = {
         "number": epoch.number,
         "turn": [*turn] if turn else None,
         "passes": [_pass_state(viewing) for viewing in epoch.passes],
-        **({"folded": [epoch.folded, epoch.folded_ms]} if epoch.folded else {}),
     }
+    if epoch.folded:
+        state["folded"] = [epoch.folded, epoch.folded_ms]
+    return state
 
 
 def _epoch_from(state: Json) -> Epoch:
@@ -134,14 +144,17 @@ def _epoch_from(state: Json) -> Epoch:
 
 
 def _pass_state(viewing: Pass) -> Json:
-    return {
-        "coverage": list(viewing.coverage),
+    let_go = viewing.let_go
+    state: Json = {
+        "coverage": viewing.coverage.spans(),
         "opened": list(viewing.opened.values()),
         "filled": viewing.filled,
         "ticks": viewing.ticks,
-        "let_go": {device: list(spans) for device, spans in viewing.let_go.items()},
-        **({"settled": True} if viewing.settled else {}),
+        "let_go": {device: spans.spans() for device, spans in let_go.items()} if let_go else {},
     }
+    if viewing.settled:
+        state["settled"] = True
+    return state
 
 
 def _pass_from(state: Json) -> Pass:

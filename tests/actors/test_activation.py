@@ -223,6 +223,29 @@ async def test_thousands_who_come_at_once_are_loaded_in_few_queries(
     assert len(loads) < 20
 
 
+async def test_a_load_lets_others_have_their_turn_and_asks_anew_whose_the_slot_is(world: World) -> None:
+    """Between the pieces of a load anything may happen: a slot that is lost then is not filled any more."""
+    crowd = [f"many-{n}" for n in range(module.LOAD_MAX)]
+    lost = slot_of(crowd[-1])
+    seen: list[int] = []
+
+    async def watch() -> None:
+        while len(seen) < 2 or seen[-1] < len(crowd):
+            seen.append(len(world.residents))
+            if seen[-1] > 0:
+                world.activation._epochs[lost] = 2
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    await world.activation._load(crowd)
+    watching.cancel()
+    between = [count for count in seen if 0 < count < len(crowd)]
+    assert between and min(between) <= module.PIECE
+    assert crowd[-1] not in world.residents
+    kept = [student for student in crowd if slot_of(student) != lost]
+    assert all(student in world.residents for student in kept)
+
+
 async def test_f28_an_item_whose_edits_cannot_be_read_keeps_out_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,17 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from actors.at_rest import device_row, items_from, progress_row, session_from
+from actors.at_rest import (
+    device_row,
+    items_from,
+    packed_device_row,
+    packed_progress_row,
+    progress_row,
+    session_from,
+)
 from actors.core.session import REV_SHIFT
 from actors.heads import head_of
-from persistence.checkpoints import DeviceRow, ProgressRow
+from persistence.checkpoints import DeviceRow, ProgressRow, pack
 from persistence.sessions import StoredItem, StoredSession
 from tests.actors.core.devices import COURSE, LECTURE, START_MS, World, item
 
@@ -144,6 +151,19 @@ def test_rows_survive_json_as_postgres_keeps_it() -> None:
     device = device_row("ana", world.session.device("A"))
     again = msgspec.json.decode(msgspec.json.encode(device), type=DeviceRow)
     assert (again.durable_seq, again.visit["visits"]) == (device.durable_seq, [])
+
+
+def test_what_is_packed_for_postgres_is_the_same_row() -> None:
+    world = World()
+    two_sides(world)
+    progress, device = world.progress(), world.session.device("A")
+    row = progress_row("ana", progress, world.catalogue[LECTURE])
+    packed = packed_progress_row("ana", progress, world.catalogue[LECTURE])
+    assert packed.packed == pack(row.merge) != b""
+    assert msgspec.structs.replace(packed, merge=row.merge, packed=b"") == row
+    assert (row.viewing, row.done) == (progress.viewing, progress.done)
+    visits = device_row("ana", device)
+    assert packed_device_row("ana", device).packed == pack(visits.visit)
 
 
 def test_items_come_by_id_with_the_length_of_every_version() -> None:
