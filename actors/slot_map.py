@@ -28,10 +28,11 @@ class SlotMap:
         self.version = max(self.version + 1, sum(epoch for _, epoch in leases.values()))
 
     def assign(self, slots: Iterable[int], shard: str) -> None:
-        """The shard has these slots now."""
-        for slot in slots:
+        """The shard has these slots now. Those it had before make no version: no epoch has risen for them."""
+        gained = [slot for slot in slots if self.owners[slot] != shard]
+        for slot in gained:
             self.owners[slot] = shard
-        self.version += 1
+        self.version += bool(gained)
 
     def of(self, shard: str) -> list[int]:
         """The slots of a shard."""

@@ -278,3 +278,16 @@ def test_the_version_of_the_map_is_never_behind_one_given_out() -> None:
     reborn = SlotMap()
     reborn.read(known)
     assert reborn.version >= first.version and reborn.owners == first.owners
+
+
+def test_moves_that_came_to_nothing_make_no_version() -> None:
+    """Else a directory that is killed after some reads a smaller one from the leases, and gateways go by the
+    map they had."""
+    first, known = SlotMap(), dict.fromkeys(range(SLOTS), ("a", 1))
+    first.read(known)
+    for _ in range(30):
+        first.assign([3], "a")
+        first.assign([], "b")
+    reborn = SlotMap()
+    reborn.read(known | {3: ("b", 3)})
+    assert reborn.version > first.version
