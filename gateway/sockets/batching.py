@@ -399,6 +399,8 @@ class ShardRouter:
             return
         before, self._version, self._owners = self._owners, version, list(owners)
         for shard in set(owners) - self._lanes.keys():
+            # The same incarnation may have been without a slot for a while.
+            self._retired.pop(shard, None)
             self._lanes[shard] = self._new_lane(shard)
         self._slot_lanes = [self._lanes[shard] for shard in owners]
         if before:

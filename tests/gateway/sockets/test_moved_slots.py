@@ -1,5 +1,6 @@
 """P29: a slot that is handed over whole: the gateway takes its connections along, and no device notices."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -180,3 +181,23 @@ async def test_held_operations_are_bounded(moving: Moving, monkeypatch: pytest.M
         if moving.gateway.metrics.closes:
             break
     assert (await raw.closed()).code == 4004
+
+
+async def test_a_shard_that_had_nothing_for_a_while_is_heard_again(moving: Moving) -> None:
+    """A change that failed half-way leaves such a shard behind; the next one may give it slots again."""
+    raw, router = await moving.gateway.join(STUDENT), moving.gateway.router
+    raw.say(events(played(1)))
+    await until_applied(raw, 1)
+    _, owners = await moving.gateway.fetch_map()
+    moving.there.slots |= moving.here.slots
+    moving.freeze()
+    moving.hand_over()
+    router.set_map(10, [moving.there.name] * len(owners))
+    await moving.gateway.settled(lambda: moving.here.name not in router._lives)
+    moving.here, moving.there = moving.there, moving.here
+    moving.freeze()
+    moving.hand_over()
+    router.set_map(11, owners)
+    raw.say(events(played(2)))
+    async with asyncio.timeout(5):
+        assert resyncs(await until_applied(raw, 2)) == []
