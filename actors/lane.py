@@ -115,10 +115,19 @@ class Lane(Generic[T]):
         if len(self._waiting) >= self._capacity:
             raise LaneFull(f"{len(self._waiting)} items wait for an actor that does not answer; try later")
         if not self._waiting:
-            self._first_s = asyncio.get_running_loop().time()
-            self._settled.clear()
-            self._ready.set()
+            self._begin()
         self._waiting.append(item)
+
+    def put_back(self, items: list[T]) -> None:
+        """Items that were taken out, before all that waits; the caller sees to it that there is `room`."""
+        if items and not self._waiting:
+            self._begin()
+        self._waiting[:0] = items
+
+    def _begin(self) -> None:
+        self._first_s = asyncio.get_running_loop().time()
+        self._settled.clear()
+        self._ready.set()
 
     def nudge(self) -> None:
         """Send a batch soon even if nothing waits: an empty one asks the actor whether it still knows us."""

@@ -1,7 +1,8 @@
 """Pushes that ride on an answer to their gateway instead of costing a call of their own.
 
 Under load a gateway calls a dozen times a second anyway, and a call costs more CPU than fifty updates. An
-answer can be lost, though, so what rode on it is kept until the next batch says which answer was heard.
+answer can be lost, though, so what rode on it is kept until the next batch says which answer was heard. So is
+what a batch has brought about itself and would not bring about again.
 """
 
 import itertools

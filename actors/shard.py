@@ -23,6 +23,8 @@ from actors.activation import Activation
 from actors.batch import (
     Acted,
     Attach,
+    Close,
+    Deliver,
     Moved,
     Operation,
     Outcome,
@@ -139,7 +141,7 @@ class Shard:
         activation = await self._started()
         batch = batch_decoder.decode(blob)
         if lost := self._riding.lost(batch.gateway, batch.heard):
-            self._queue(batch.gateway, lost)
+            self._queue_first(batch.gateway, lost)
         here, away = self._split(batch.operations)
         freezes = self._handoff.freezes if self._handoff is not None else 0
         ready, late = await activation.prepare(here)
@@ -163,7 +165,9 @@ class Shard:
         self._push(turn)
         lane = self._lanes.get(batch.gateway)
         riders = lane.take(RIDE_MAX) if lane is not None else []
-        number = self._riding.leave(batch.gateway, riders)
+        # Sent again, a batch brings its acknowledgements again; what it changed is changed by then.
+        once = [outcome for outcome in own if isinstance(outcome, Deliver | Close)]
+        number = self._riding.leave(batch.gateway, riders + once)
         return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), riders + own, number))
 
     async def act(self, blob: bytes) -> bytes:
@@ -322,9 +326,7 @@ class Shard:
 
     def _queue(self, gateway: str, outcomes: list[Outcome]) -> None:
         """Let these go with the next answer to the gateway, or by a call of their own if that is not soon."""
-        lane = self._lanes.get(gateway)
-        if lane is None:  # an empty lane is falsy
-            lane = self._open_lane(gateway)
+        lane = self._lane_to(gateway)
         for index, outcome in enumerate(outcomes):
             try:
                 lane.put(outcome)
@@ -332,6 +334,18 @@ class Shard:
                 # Live push may be dropped under pressure; the truth can be pulled (design 4.6).
                 self._drop(gateway, outcomes[index:])
                 break
+
+    def _queue_first(self, gateway: str, lost: list[Outcome]) -> None:
+        """These went with an answer that was lost; what waits now is newer, and comes after them."""
+        lane = self._lane_to(gateway)
+        room = lane.room
+        lane.put_back(lost[:room])
+        if len(lost) > room:
+            self._drop(gateway, lost[room:])
+
+    def _lane_to(self, gateway: str) -> Lane[Outcome]:
+        lane = self._lanes.get(gateway)
+        return self._open_lane(gateway) if lane is None else lane  # an empty lane is falsy
 
     def _drop(self, gateway: str, outcomes: list[Outcome]) -> None:
         """There is no room for these: whom they were for hears it with the next call that succeeds."""
