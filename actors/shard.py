@@ -166,7 +166,7 @@ class Shard:
         lane = self._lanes.get(batch.gateway)
         riders = lane.take(RIDE_MAX) if lane is not None else []
         # Sent again, a batch brings its acknowledgements again; what it changed is changed by then.
-        once = [outcome for outcome in own if isinstance(outcome, Deliver | Close)]
+        once: list[Outcome] = [outcome for outcome in own if isinstance(outcome, Deliver | Close)]
         number = self._riding.leave(batch.gateway, riders + once)
         return encoder.encode(Outcomes(self.name, self._life_for(batch.gateway), riders + own, number))
 
