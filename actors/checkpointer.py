@@ -383,8 +383,11 @@ class Checkpointer:
         self.failures += 1
         for student, marks in snapshot.marks.items():
             queue = self._slots[marks.slot]
-            queue.dirty[student] = queue.writing.pop(student)
-            resident = self._residents[student]
+            since_s = queue.writing.pop(student)
+            resident = self._residents.find(student)
+            if resident is None:
+                continue  # the slot has been given away meanwhile
+            queue.dirty[student] = since_s
             resident.writing = False
             session = resident.session
             for item in marks.items:
@@ -403,6 +406,7 @@ class Checkpointer:
             watermarks[row.student][row.device] = row.durable_seq
         for student in watermarks:
             del self._slots[snapshot.marks[student].slot].writing[student]
-            self._residents[student].writing = False
+            if (resident := self._residents.find(student)) is not None:
+                resident.writing = False
             self._refused.discard(student)
         self._committed(watermarks)

@@ -218,6 +218,30 @@ async def test_a_session_comes_back_as_it_was_written(owner: Owner) -> None:
     assert again.device("P").applied_seq == session.device("P").applied_seq
 
 
+async def test_f26_who_left_while_being_written_keeps_durable_from_nobody(owner: Owner) -> None:
+    """One statement carries many slots, and one of them may be another shard's by the time it is answered."""
+    other = next(_slots)
+    owner.epochs |= await leases.take(owner.postgres, [other], f"shard-{owner.slot}")
+    leaving, staying = students_of(other, 1) + students_of(owner.slot, 1)
+    for student in (leaving, staying):
+        owner.admit(student)
+        owner.play(student, 10)
+    owner.before_write = lambda checkpoint: owner.residents.drop({other}) and None
+    await owner.checkpointer.flush(WAIT_S)
+    assert {row.student for row in owner.written[0].progress} == {leaving, staying}
+    assert staying in owner.durable
+    assert not owner.residents[staying].writing
+
+
+async def test_f26_what_was_not_marked_is_written_before_a_slot_is_given_away(owner: Owner) -> None:
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    seq = owner.play(student, 10)
+    owner.checkpointer._slots[owner.slot].dirty.clear()
+    assert await owner.checkpointer.flush_slots({owner.slot}, WAIT_S) == {owner.slot}
+    assert await watermark(owner.postgres, student) == seq
+
+
 async def test_the_same_checkpoint_again_changes_nothing(owner: Owner) -> None:
     (student,) = students_of(owner.slot, 1)
     owner.admit(student)
