@@ -165,10 +165,10 @@ class Checkpointer:
         """Write now what these slots have; gives those of which all that was there is written, but for
         students who cannot be (F28)."""
         loop = asyncio.get_running_loop()
-        asked = loop.time()
         for resident in self._residents:
             if resident.slot in slots:
                 self._mark_if_dirty(resident)
+        asked = loop.time()
         while True:
             old = {slot for slot in slots if self._slots[slot].waits_since(asked, self._refused)}
             if not old or self._over or loop.time() >= asked + timeout_s:
