@@ -60,10 +60,13 @@ class Owner:
     def __init__(self, dsn: str, name: str) -> None:
         self.shard = Shard(name, ShardSettings(postgres_dsn=dsn, checkpoint_interval_s=600.0))
         self.shard._gateways[GATEWAY] = GatewayHere()
+        self.heard = 0
 
     async def hear(self, *operations: Operation) -> list[Outcome]:
-        answer = await self.shard.apply(encode_batch(GATEWAY, "life", list(operations)))
-        return outcomes_decoder.decode(answer).outcomes
+        answer = await self.shard.apply(encode_batch(GATEWAY, "life", list(operations), self.heard))
+        outcomes = outcomes_decoder.decode(answer)
+        self.heard = outcomes.number or self.heard
+        return outcomes.outcomes
 
     async def attach(self, student: str, again: bool = False) -> Attached:
         clock = ClockReading(datetime.now(UTC), 1000, "boot")
