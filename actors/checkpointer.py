@@ -106,6 +106,8 @@ class Checkpointer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._over = False
+        self.leaving: set[int] = set()
+        """Slots that are being given away: that they are fenced means that they are gone."""
         self.statements = 0
         self.rows = 0
         self.failures = 0
@@ -335,8 +337,8 @@ class Checkpointer:
         if fenced is not None:
             self._restore(fenced)
         self._announce(snapshot)
-        if fenced is not None:
-            slots = ", ".join(map(str, sorted(written.fenced)))
+        if taken := written.fenced & self._epochs.keys() - self.leaving:
+            slots = ", ".join(map(str, sorted(taken)))
             raise Fenced(f"slots {slots} are owned under a newer epoch; this shard exits")
 
     def _refuse(self, student: str, slot: int, error: Exception) -> None:

@@ -137,7 +137,11 @@ class Handoff:
 
     async def _let_go(self, held: Mapping[int, int]) -> dict[int, tuple[int, int, list[str]]]:
         """Release the slots in Postgres and forget them; epoch, `continues` and students of each."""
-        gone = await self._release_in_postgres(held)
+        self._checkpointer.leaving.update(held)
+        try:
+            gone = await self._release_in_postgres(held)
+        finally:
+            self._checkpointer.leaving.difference_update(held)
         released: dict[int, tuple[int, int, list[str]]] = {}
         clean = {slot for slot in gone if not self._checkpointer.left_in(slot)}
         students = self._residents.drop(gone.keys())

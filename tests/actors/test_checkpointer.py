@@ -233,6 +233,22 @@ async def test_f26_who_left_while_being_written_keeps_durable_from_nobody(owner:
     assert not owner.residents[staying].writing
 
 
+async def test_f26_a_shard_that_gives_a_slot_away_is_not_fenced_by_that(owner: Owner) -> None:
+    """Those who cannot be written are tried alone, also while their slot leaves."""
+    (student,) = students_of(owner.slot, 1)
+    owner.admit(student)
+    owner.play(student, 10)
+    owner.checkpointer.leaving.add(owner.slot)
+    gone = await leases.release(owner.postgres, {owner.slot: owner.epoch}, f"shard-{owner.slot}")
+    assert owner.slot in gone
+    await owner.checkpointer.flush(0.5)
+    assert owner.fenced == [] and student not in owner.durable
+    assert await watermark(owner.postgres, student) is None
+    owner.checkpointer.leaving.clear()
+    await owner.checkpointer.flush(WAIT_S)
+    assert len(owner.fenced) == 1
+
+
 async def test_f26_what_was_not_marked_is_written_before_a_slot_is_given_away(owner: Owner) -> None:
     (student,) = students_of(owner.slot, 1)
     owner.admit(student)
