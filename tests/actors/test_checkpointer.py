@@ -226,7 +226,11 @@ async def test_f26_who_left_while_being_written_keeps_durable_from_nobody(owner:
     for student in (leaving, staying):
         owner.admit(student)
         owner.play(student, 10)
-    owner.before_write = lambda checkpoint: owner.residents.drop({other}) and None
+
+    def give_away(_: Checkpoint) -> None:
+        owner.residents.drop({other})
+
+    owner.before_write = give_away
     await owner.checkpointer.flush(WAIT_S)
     assert {row.student for row in owner.written[0].progress} == {leaving, staying}
     assert staying in owner.durable
