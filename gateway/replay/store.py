@@ -5,9 +5,10 @@ is replaced only by one that holds more events, a watermark never goes back, a h
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from persistence.changes import HeadChange
-from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow, Written
+from persistence.checkpoints import Checkpoint, DeviceRow, ProgressRow, Written, unpack
 from persistence.sessions import StoredSession
 
 _encode = msgspec.json.Encoder().encode
@@ -34,8 +35,8 @@ class Store:
     def load(self) -> StoredSession:
         """What a new owner finds."""
         return StoredSession(
-            progress=[_progress.decode(row) for row in self._progress.values()],
-            devices=[_device.decode(row) for row in self._devices.values()],
+            progress=[_read_progress(row) for row in self._progress.values()],
+            devices=[_read_device(row) for row in self._devices.values()],
             courses=set(self._courses),
         )
 
@@ -58,3 +59,14 @@ class Store:
             if known is None or device.durable_seq >= _device.decode(known).durable_seq:
                 self._devices[device.device] = _encode(device)
         return Written(written)
+
+
+def _read_progress(written: bytes) -> ProgressRow:
+    """As `sessions.load` gives it: what was packed on its way is read again."""
+    row = _progress.decode(written)
+    return replace(row, merge=unpack(row.packed), packed=b"") if row.packed else row
+
+
+def _read_device(written: bytes) -> DeviceRow:
+    row = _device.decode(written)
+    return replace(row, visit=unpack(row.packed), packed=b"") if row.packed else row
