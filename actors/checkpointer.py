@@ -155,7 +155,7 @@ class Checkpointer:
         """Write everything now; True if nothing is left when the time is up."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
-        while self._active and not self._over and loop.time() < until:
+        while self.waiting() and not self._over and loop.time() < until:
             for queue in self._active_queues():
                 if queue.dirty.keys() - self._refused:
                     self._write_now(queue, loop.time())
