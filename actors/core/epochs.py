@@ -312,15 +312,37 @@ class Epochs:
                 self._note(TakenBack(turn, None, now))
                 self._join(place, runs, duration_ms, now)
                 return
+        for view in self.views(by):
+            if any(tick.mark == mark for _, viewing in view for tick in viewing.ticks):
+                for epoch, viewing in view:
+                    self._untick(epoch, viewing, by, runs, duration_ms, now)
+                return
+
+    def views(self, run: Run) -> Iterator[list[tuple[Epoch, Pass]]]:
+        """The passes as the run's device had them, oldest first.
+
+        What lies in an epoch of which it did not know was for it in the pass before.
+        """
+        view: list[tuple[Epoch, Pass]] = []
         for epoch in self.kept:
-            for viewing in epoch.passes:
-                if any(tick.mark == mark for tick in viewing.ticks):
-                    known = [tick for tick in viewing.ticks if by.comes_after(tick.mark)]
-                    viewing.ticks = [tick for tick in viewing.ticks if tick not in known]
-                    for tick in known:
-                        self._note(TakenBack(None, tick, now))
-                    self.arrange(epoch, runs, duration_ms, now, anew=True)
-                    return
+            for n, viewing in enumerate(epoch.passes):
+                if view and (n or (epoch.turn and run.comes_after(epoch.turn.mark))):
+                    yield view
+                    view = []
+                view.append((epoch, viewing))
+        yield view
+
+    def _untick(
+        self, epoch: Epoch, viewing: Pass, by: Run, runs: Collection[Run], duration_ms: int, now: Mark
+    ) -> None:
+        """Take back every tick of the pass that its device knew."""
+        known = [tick for tick in viewing.ticks if by.comes_after(tick.mark)]
+        if not known:
+            return
+        viewing.ticks = [tick for tick in viewing.ticks if tick not in known]
+        for tick in known:
+            self._note(TakenBack(None, tick, now))
+        self.arrange(epoch, runs, duration_ms, now, anew=True)
 
     def _note(self, gone: TakenBack) -> None:
         self.taken_back = (*self.taken_back, gone)[-TAKEN_BACK_MAX:]

@@ -62,18 +62,12 @@ def _turns(run: Run, epochs: Epochs, known: Collection[Run]) -> list[Step]:
 
 
 def _ticks(run: Run, epochs: Epochs) -> list[Step]:
-    """The first tick of each pass that its device knew, unless the pass was complete before.
-
-    What lies in an epoch of which the device did not know was for it in the pass before.
-    """
+    """The first tick of each pass that its device knew, unless the pass was complete before."""
     views: list[tuple[list[Completion], list[Completion]]] = []
-    for epoch in epochs.kept:
-        for n, viewing in enumerate(epoch.passes):
-            if not views or n or (epoch.turn and run.comes_after(epoch.turn.mark)):
-                views.append(([], []))
-            ticks, filled = views[-1]
-            ticks += [tick for tick in viewing.ticks if run.comes_after(tick.mark)]
-            filled += [viewing.filled] if viewing.filled and viewing.filled.seen_by(run) else []
+    for view in epochs.views(run):
+        ticks = [tick for _, viewing in view for tick in viewing.ticks if run.comes_after(tick.mark)]
+        filled = [done for _, viewing in view if (done := viewing.filled) and done.seen_by(run)]
+        views.append((ticks, filled))
     firsts = [(min(ticks), filled) for ticks, filled in views if ticks]
     steps = [
         Step(DONE, first.at_ms, first.mark)

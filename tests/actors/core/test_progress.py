@@ -128,6 +128,26 @@ def test_r4_undo_of_a_tick_takes_the_completion_back_and_moves_nothing() -> None
     assert (world.position_s(), world.holder()) == (330, "TV")
 
 
+@pytest.mark.parametrize("reset_first", [True, False])
+def test_r4_undo_of_a_tick_takes_back_the_one_after_it_across_a_reset_its_device_did_not_know(
+    reset_first: bool,
+) -> None:
+    """The phone ticks at 1000 s and at 1200 s and undoes it; the browser resets at 1100 s; all off line."""
+    world = World()
+    phone, web = world.device("P"), world.device("W")
+    web.watch(0, 0, 60)
+    phone.disconnect(100)
+    web.disconnect(100)
+    visit = phone.open(1000)
+    visit.mark(1000, done=True)
+    web.open(1100).reset(1100)
+    visit.mark(1200, done=True)
+    visit.undo(1300)
+    for device in (web, phone) if reset_first else (phone, web):
+        device.connect(HOUR)
+    assert (world.progress().epoch, world.progress().done) == (2, False)
+
+
 def test_r4_undo_of_a_handover_gives_back_the_place_of_it() -> None:
     world = World()
     world.device("TV").watch(0, 0, 600)

@@ -512,3 +512,22 @@ def test_seed_92053_who_knew_only_what_an_undo_takes_back_opens_no_pass() -> Non
             Step("meet", extra="A D"),
         )
     )
+
+
+def test_machine_an_undo_takes_back_a_tick_that_lies_behind_an_unheard_reset() -> None:
+    """R4, R7: of two ticks of a pass it left the second, if another device's reset was heard before it."""
+    check(
+        history(
+            {"A": 0, "C": 0},
+            Step("open", "A", "i1", extra="resume"),
+            Step("drop", "A"),
+            Step("done", "A", "i1"),
+            Step("done", "A", "i1", wait_s=1),
+            Step("open", "C", "i1", extra="resume"),
+            Step("drop", "C"),
+            Step("undo", "A", "i1"),
+            Step("reset", "C", "i1"),
+            Step("undone", "A", "i1"),
+            Step("meet", extra="A C", wait_s=10),
+        )
+    )
