@@ -4,10 +4,12 @@ A slot's regular turn comes once an interval at a phase of its own, so the load 
 paused, sought or left is written within about half a second, before those who play on (actors/turns.py).
 One statement carries whoever is due of all slots, for most of its cost is its own; but only so many, for its
 rows are built in one piece, during which the shard does nothing else. While a slot has students on their way
-it has no other turn. A snapshot is taken and the dirty marks cleared before the
-statement is sent; when its outcome is unknown the marks come back and the next snapshot carries them, so an
-edit during the write is never lost. A student whose rows cannot be built, or whom Postgres refuses, is
-written alone from then on, so that one blocks no other (F28).
+it has no other turn.
+
+A snapshot is taken and the dirty marks cleared before the statement is sent; when its outcome is unknown the
+marks come back and the next snapshot carries them, so an edit during the write is never lost. A student whose
+rows cannot be built, or whom Postgres refuses, is written alone from then on, so that one blocks no other
+(F28).
 """
 
 import asyncio
