@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -31,7 +30,9 @@ from actors.batch import (
 from actors.core.events import Refused
 from actors.core.placement import SLOTS, slot_of
 from actors.lane import Lane, LaneFull, Pace
-from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD, CloseCode
+from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD
+from gateway.sockets.held import Held
+from gateway.sockets.links import Link, Peer
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.wire import Codec
 from persistence.errors import PlayheadError
@@ -48,9 +49,6 @@ ATTACH_AGAIN_S = 5.0
 EARLY_MAX = 256
 """Pushes kept per shard whose incarnation no reply has named yet."""
 
-HELD_MAX = 10_000
-"""Operations kept for a slot whose owner is not known; a slot has some hundred students."""
-
 ARRIVED_LOOK_S = 0.01
 """How often whoever moves slots looks whether their connections have arrived."""
 
@@ -62,46 +60,6 @@ log = structlog.get_logger()
 
 class Stale(PlayheadError):
     """A shard's incarnation that was replaced has answered; the batch goes to the new one."""
-
-
-class Peer(Protocol):
-    """What the router needs of a connection."""
-
-    codec: Codec
-
-    def push(self, frame: bytes, key: str | None = None) -> None:
-        """Send a whole frame, or keep it while the peer is slow."""
-
-    def attached(self, answer: Attached, first: bool, epoch_changed: bool, quiet: bool) -> None:
-        """The shard knows the connection (again). `quiet`: its slot has moved, and nothing was lost."""
-
-    def close(self, code: CloseCode, retry_after_ms: int | None = None) -> None:
-        """Close with a reason."""
-
-
-class Link:
-    """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
-
-    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "deferred", "epoch", "peer", "slot", "sound")
-
-    def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
-        self.peer = peer
-        self.attach = attach
-        self.slot = slot
-        self.epoch = -1
-        self.asked_at_s: float | None = None
-        """When an `Attach` was queued that has no answer yet (loop time)."""
-        self.answered_by_batch = 0
-        """How many batches its lane has had answered when that `Attach` was among them."""
-        self.sound = True
-        """Whether everything it has said was answered, or is on its way: else its device has to resend."""
-        self.deferred = False
-        """Whether what it says is left in its journal until its shard has room."""
-
-    @property
-    def welcomed(self) -> bool:
-        """Whether a shard has ever answered."""
-        return self.epoch >= 0
 
 
 class ShardRouter:
@@ -154,7 +112,7 @@ class ShardRouter:
         self._lost: list[Detach] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._misrouted: set[int] = set()
-        self._held: dict[int, list[Outgoing]] = {}
+        self._held = Held()
         self._deferred: dict[int, Link] = {}
         self._misrouting = asyncio.Event()
 
@@ -249,7 +207,7 @@ class ShardRouter:
 
     def _put(self, link: Link, operation: Outgoing) -> None:
         if self._held and link.slot in self._held:
-            self._hold(link.slot, [operation])
+            self._held.put(link.slot, operation)
             return
         lane = self._slot_lanes[link.slot]
         if not len(lane):
@@ -415,7 +373,7 @@ class ShardRouter:
         for shard in {before[slot] for slot in slots}:
             unanswered += self._lanes[shard].recall(lambda said: slot_of(said.student) in slots)
         for slot in slots:
-            unanswered += self._held.pop(slot, ())
+            unanswered += self._held.take(slot)
         self._attach_all(link for link in self._links.values() if link.slot in slots)
         for operation in unanswered:
             link = self._links.get(operation.conn)
@@ -441,17 +399,11 @@ class ShardRouter:
         for said in [*refused, *self._lanes[shard].withdraw(lambda said: slot_of(said.student) in slots)]:
             if (slot := slot_of(said.student)) in slots:
                 try:
-                    self._hold(slot, [said])
+                    self._held.put(slot, said)
                 except LaneFull:
                     if (link := self._links.get(said.conn)) is not None:
                         link.peer.close(OVERLOAD)
         self._misrouting.set()
-
-    def _hold(self, slot: int, operations: list[Outgoing]) -> None:
-        held = self._held.setdefault(slot, [])
-        if len(held) >= HELD_MAX:
-            raise LaneFull(f"{len(held)} operations wait for the owner of slot {slot}; try later")
-        held += operations
 
     def _retire(self, shard: str) -> None:
         """The shard owns nothing any more: its last batch may still be answered, then its lane ends."""
@@ -527,8 +479,7 @@ class ShardRouter:
             await self._refetch()
             pause_s = REFETCH_S[0] if self._version > before else min(pause_s * 2, longest_s)
             await asyncio.sleep(pause_s)
-            held, self._held = self._held, {}
-            for operation in (said for kept in held.values() for said in kept):
+            for operation in self._held.take_all():
                 if (link := self._links.get(operation.conn)) is not None:
                     self._say_again(link, operation)
                 elif isinstance(operation, Detach):

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from websockets.frames import Opcode
 
-from gateway.sockets.batching import Link
 from gateway.sockets.limits import TokenBucket
+from gateway.sockets.links import Link
 
 
 @dataclass(slots=True)
