@@ -17,6 +17,11 @@ from actors.core.visit import Visit
 RUNS_MAX = 24
 """Runs kept per item; of older ones only what they covered is."""
 
+ALONE_MAX, ALONE_LEFT = 12, 8
+"""Runs kept, and left of too many, while the student has only ever had one device. All it will say comes
+later in the same journal and so knows them all (R2): none of them competes again, and an undo asks for the
+latest ones. It is most of what a session weighs, and of what a checkpoint writes."""
+
 STALE_PLAY_MS = 30_000
 """A playing device that has been silent for three beats is not shown as playing."""
 
@@ -52,7 +57,8 @@ class When(NamedTuple):
     """The times of an event: corrected, and of its receipt; `rev_floor` is the least revision to give out.
 
     `action_ms` is when the device's user last acted: what an automatic advance continues (R10). `sealed`:
-    it has been told to be durable that the attempt at the quiz was handed in.
+    it has been told to be durable that the attempt at the quiz was handed in. `alone`: no other device of
+    the student has ever been here.
     """
 
     at_ms: int
@@ -60,6 +66,7 @@ class When(NamedTuple):
     rev_floor: int
     action_ms: int = 0
     sealed: bool = False
+    alone: bool = False
 
 
 class Fact(NamedTuple):
@@ -355,8 +362,9 @@ class Progress:
             run.last_rev = self.rev = fact.rev
         if fact.event.kind in DECREES or (run.real and self._may_change_hands(run)):
             self._decide()
-        if len(self.runs) > RUNS_MAX:
-            self._let_go()
+        most, left = (ALONE_MAX, ALONE_LEFT) if fact.when.alone else (RUNS_MAX, RUNS_MAX)
+        if len(self.runs) > most:
+            self._let_go(left)
 
     def _may_change_hands(self, run: Run) -> bool:
         """Whether the head may be another one now that this run went on.
@@ -415,13 +423,13 @@ class Progress:
             self.epochs.take_back(step.mark, run, fact.rev, self.runs.values(), fact.item.duration_ms)
             self.rev = fact.rev
 
-    def _let_go(self) -> None:
-        """Keep of the oldest runs only what they covered: those that lost for good before all others."""
+    def _let_go(self, left: int) -> None:
+        """Keep so many runs; of the oldest only what they covered: those that lost for good before others."""
         needed = {self.head_key, self.loser_key}
         spare = [run for run in self.runs.values() if run.key not in needed]
         real = [run for run in spare if run.real]
         spare.sort(key=lambda run: (any(later.knows(run) for later in real) is False, run.moved_ms))
-        for run in spare[: len(self.runs) - RUNS_MAX]:
+        for run in spare[: len(self.runs) - left]:
             self.epochs.let_go(run, run.log)
             del self.runs[run.key]
 

@@ -278,7 +278,14 @@ class Session:
         wall_ms = round(event.wall.timestamp() * 1000)
         at_ms = device.clock.corrected_ms(event.boot, event.mono_ms, wall_ms, now_ms)
         device.clock.check(wall_ms, at_ms, now_ms)
-        when = When(at_ms, now_ms, self.rev_floor, device.action_ms or at_ms, self._sealed(event, progress))
+        when = When(
+            at_ms,
+            now_ms,
+            self.rev_floor,
+            device.action_ms or at_ms,
+            self._sealed(event, progress),
+            alone=len(self.devices) == 1,
+        )
         visit = device.visits.get(event.session)
         if visit is None or visit.item != event.item:
             visit = Visit(event.session, item.id, event.intent)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import msgspec
 import structlog
@@ -34,7 +34,6 @@ from gateway.sockets.close_codes import BAD_MESSAGE, BY_CODE, OVERLOAD
 from gateway.sockets.held import Held
 from gateway.sockets.links import Link, Peer
 from gateway.sockets.metrics import Metrics
-from gateway.sockets.wire import Codec
 from persistence.errors import PlayheadError
 
 Call = Callable[[str, bytes], Awaitable[bytes]]
@@ -296,9 +295,13 @@ class ShardRouter:
         if isinstance(outcome, Deliver):
             self._hand_out(outcome)
         elif isinstance(outcome, AllApplied):
-            self._acknowledge(outcome.seqs, Codec.applied, "applied", shard)
+            for link, seq in self._served_by(shard, outcome.seqs):
+                link.peer.push(link.peer.codec.applied(seq), "applied")
         elif isinstance(outcome, AllDurable):
-            self._acknowledge(outcome.seqs, Codec.durable, "durable", shard)
+            for link, seq in self._served_by(shard, outcome.seqs):
+                if seq >= link.durable_seq:
+                    link.durable_seq = seq
+                    link.peer.push(link.peer.codec.durable(seq), "durable")
         elif isinstance(outcome, Attached):
             self._attached(outcome)
         elif isinstance(outcome, Reattach):
@@ -315,16 +318,14 @@ class ShardRouter:
     def _known(self, conns: list[int]) -> list[Link]:
         return [link for conn in conns if (link := self._links.get(conn)) is not None]
 
-    def _acknowledge(
-        self, seqs: dict[int, int], write: Callable[[Codec, int], bytes], key: str, shard: str
-    ) -> None:
+    def _served_by(self, shard: str, seqs: dict[int, int]) -> Iterator[tuple[Link, int]]:
+        """The watermarks of connections that this shard serves: the late word of a former owner would go back
+        behind that of the new one, which knows as much."""
         links, owners = self._links, self._owners
         for conn, seq in seqs.items():
             link = links.get(conn)
-            # The late word of a former owner would go back behind that of the new one, which knows as much.
             if link is not None and owners[link.slot] == shard:
-                peer = link.peer
-                peer.push(write(peer.codec, seq), key)
+                yield link, seq
 
     def _hand_out(self, outcome: Deliver) -> None:
         codec, frame = None, b""

@@ -25,13 +25,25 @@ class Peer(Protocol):
 class Link:
     """One connection as shards know it: its `Attach`, its slot, and the newest epoch heard."""
 
-    __slots__ = ("answered_by_batch", "asked_at_s", "attach", "deferred", "epoch", "peer", "slot", "sound")
+    __slots__ = (
+        "answered_by_batch",
+        "asked_at_s",
+        "attach",
+        "deferred",
+        "durable_seq",
+        "epoch",
+        "peer",
+        "slot",
+        "sound",
+    )
 
     def __init__(self, peer: Peer, attach: Attach, slot: int) -> None:
         self.peer = peer
         self.attach = attach
         self.slot = slot
         self.epoch = -1
+        self.durable_seq = 0
+        """What its device was told last: a push may overtake an answer that is still on its way."""
         self.asked_at_s: float | None = None
         """When an `Attach` was queued that has no answer yet (loop time)."""
         self.answered_by_batch = 0

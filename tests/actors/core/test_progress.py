@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.core.progress import RUNS_MAX, STALE_PLAY_MS
+from actors.core.progress import ALONE_MAX, RUNS_MAX, STALE_PLAY_MS
 from tests.actors.core.devices import LECTURE, START_MS, World, item
 
 HOUR = 3600
@@ -322,6 +322,28 @@ def test_what_is_kept_of_an_item_is_bounded() -> None:
     visit.reset(HOUR * 100)
     visit.undo(HOUR * 100 + 1)
     assert progress.coverage.length() == 300 * 30_000
+
+
+def test_less_is_kept_of_a_student_with_one_device_who_can_undo_all_the_same() -> None:
+    world = World(item(duration_s=100_000))
+    phone = world.device("P")
+    for n in range(3 * ALONE_MAX):
+        phone.watch(n * 100, n * 60, n * 60 + 30)
+        assert len(world.progress().runs) <= ALONE_MAX
+    assert world.progress().coverage.length() == 3 * ALONE_MAX * 30_000
+    visit = phone.open(10_000)
+    visit.seek(10_000, 50_000)
+    visit.undo(10_010)
+    assert world.position_s() == (3 * ALONE_MAX - 1) * 60 + 30
+
+
+def test_of_two_devices_the_runs_are_kept_that_an_offline_journal_may_meet() -> None:
+    world = World(item(duration_s=100_000))
+    world.device("T").watch(0, 0, 20)
+    phone = world.device("P")
+    for n in range(2 * ALONE_MAX):
+        phone.watch(100 + n * 100, n * 60, n * 60 + 30)
+    assert len(world.progress().runs) == min(RUNS_MAX, 2 * ALONE_MAX + 1)
 
 
 def test_a_press_that_played_nothing_leaves_no_run() -> None:

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from actors.batch import Attached, Outcomes, Present, encoder, outcomes_decoder
+from actors.batch import AllDurable, Attached, Outcomes, Present, encoder, outcomes_decoder
 from actors.core.placement import slot_of
 from gateway.sockets import batching, connection
 from gateway.sockets.close_codes import OVERLOAD
@@ -275,6 +275,18 @@ async def test_updates_for_a_shard_that_is_behind_stay_in_the_journal(start: Sta
     while (await raw.message("applied"))["seq"] < 12:
         pass
     assert shard.residents["mira"].session.items["lecture"].content_ms == 120_000
+
+
+async def test_r8_durable_never_goes_back_though_a_push_overtakes_an_answer(gateway: Gateway) -> None:
+    """Both are calls of their own, and nothing keeps them in order."""
+    shard = gateway.shards["shard:0"]
+    raw = await gateway.join()
+    (conn,) = shard.conns()
+    shard.tell(NAME, [AllDurable({conn: 2})])
+    assert (await raw.message())["seq"] == 2
+    shard.tell(NAME, [AllDurable({conn: 1})])
+    raw.say({"type": "ping", "n": 1})
+    assert (await raw.message())["type"] == "pong"
 
 
 async def test_a_hello_whose_shard_is_silent_is_overload(start: Start) -> None:

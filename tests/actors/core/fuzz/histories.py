@@ -69,9 +69,9 @@ def generate_quiz(seed: int) -> History:
     return _Learner(seed).history()
 
 
-def generate_long(seed: int, runs: int = 60) -> History:
-    """A history of three devices in one item, with at least so many user actions."""
-    return _Chronicler(seed, runs).history()
+def generate_long(seed: int, runs: int = 60, devices: int = 3) -> History:
+    """A history of so many devices in one item, with at least so many user actions."""
+    return _Chronicler(seed, runs, devices).history()
 
 
 class _Author:
@@ -254,9 +254,9 @@ class _Learner(_Author):
 class _Chronicler(_Author):
     """Writes a history that is long enough for the core to let go of what is old."""
 
-    def __init__(self, seed: int, runs: int) -> None:
+    def __init__(self, seed: int, runs: int, devices: int) -> None:
         super().__init__(seed)
-        self.devices, self.items, self.runs = DEVICES[:3], ITEMS[:1], runs
+        self.devices, self.items, self.runs = DEVICES[:devices], ITEMS[:1], runs
 
     def history(self) -> History:
         random = self.random

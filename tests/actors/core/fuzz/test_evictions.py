@@ -9,6 +9,7 @@ from tests.actors.core.fuzz.simulation import Delivery, Simulation
 HISTORIES = 40
 LIMITS = (
     (progress, "RUNS_MAX"),
+    (progress, "ALONE_MAX"),
     (epochs, "EPOCHS_MAX"),
     (epochs, "TICKS_MAX"),
     (epochs, "TAKEN_BACK_MAX"),
@@ -27,12 +28,13 @@ def told(history: History) -> list[dict[str, dict[str, object]]]:
     return [{name: {key: of[key] for key in KEPT} for name, of in picture.items()} for picture in pictures]
 
 
+@pytest.mark.parametrize("devices", [1, 3])
 @pytest.mark.parametrize("part", range(4))
 def test_r4_to_r7_hold_of_long_histories_as_if_nothing_were_let_go(
-    part: int, monkeypatch: pytest.MonkeyPatch
+    part: int, devices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sixty and more runs of three devices, on line and off; limits are met in most of them."""
-    histories = [generate_long(seed) for seed in range(part, HISTORIES, 4)]
+    """Sixty and more runs of one device or three, on line and off; limits are met in most of them."""
+    histories = [generate_long(seed, devices=devices) for seed in range(part, HISTORIES, 4)]
     limited = [told(history) for history in histories]
     for module, limit in LIMITS:
         monkeypatch.setattr(module, limit, 10**9)
