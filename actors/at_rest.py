@@ -127,9 +127,12 @@ def change_row(session: Session, change: HeadChange) -> ChangeRow:
 
 def items_from(stored: list[StoredItem]) -> Mapping[str, Item]:
     """The catalogue of the rules, by item id. Items of one course share its syllabus."""
-    syllabi = {tuple(item.syllabus): item.course for item in stored}
-    shared = {course: syllabus for syllabus, course in syllabi.items()}
-    return {item.id: _item_from(item, shared[item.course]) for item in stored}
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    found = {}
+    for item in stored:
+        syllabus = tuple(item.syllabus)
+        found[item.id] = _item_from(item, shared.setdefault(syllabus, syllabus))
+    return found
 
 
 def _item_from(stored: StoredItem, syllabus: tuple[str, ...]) -> Item:

@@ -1,7 +1,7 @@
 """Items at rest: everything with progress - a video, a PDF, a quiz - in versions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,8 @@ SQL = queries.load("items")
 EDITS_MAX = 1000
 """Edits of one version."""
 
-Kind = Literal["video", "pdf", "quiz", "assignment", "text"]
+Kind = str
+"""`video`, `pdf`, `quiz`, `assignment`, `text`, or one nobody knows yet."""
 
 
 class BadEdits(PlayheadError):
@@ -23,13 +24,14 @@ class BadEdits(PlayheadError):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """An item of a course; `version` is the current one, `place` its order in the course."""
+    """An item of a course; `version` is the current one, None before the first is published, `place` its order
+    in the course."""
 
     id: str
     course: str
     kind: Kind
     title: str
-    version: str
+    version: str | None
     place: int = 0
 
 
@@ -61,17 +63,18 @@ class OpenItem(msgspec.Struct, frozen=True):
 
 
 async def put(postgres: Postgres, items: Iterable[Item], versions: Iterable[Version]) -> None:
-    """Add items and versions, or change them; all or nothing.
+    """Add items and versions, or change them; all or nothing. Students see what `version` names at once: what is
+    only for a draft comes without its item, whose row is there since the draft was written.
 
     Raises `BadId`, `BadEdits`, `StoreRefused`.
     """
     some = {check_id("item", item.id): item for item in items}
     more = {(version.item, check_id("version", version.version)): version for version in versions}
-    async with postgres.connection() as connection, connection.transaction():
-        await connection.execute(SQL["put"], *_columns(some.values(), "id course kind place title version"))
+    async with postgres.transaction() as inside:
+        await inside.execute(SQL["put"], *_columns(some.values(), "id course kind place title version"))
         columns = _columns(more.values(), "item version duration_ms media from_version")
         edits = [msgspec.json.encode(_checked(version).edits).decode() for version in more.values()]
-        await connection.execute(SQL["put_versions"], *columns, edits)
+        await inside.execute(SQL["put_versions"], *columns, edits)
 
 
 def _checked(version: Version) -> Version:
@@ -116,3 +119,9 @@ async def version(postgres: Postgres, item: str, version: str) -> Version | None
     """One version of an item, for who has proved the right to it (a media token)."""
     row = await postgres.row(SQL["version"], item, version)
     return None if row is None else Version(item, version, row["duration_ms"], row["media"])
+
+
+async def secret(postgres: Postgres, item: str, version: str) -> dict[str, Any] | None:
+    """The whole content of a version with what students must not see, a quiz's answers; None if it has none."""
+    found: dict[str, Any] | None = await postgres.value(SQL["secret"], item, version)
+    return found

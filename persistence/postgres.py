@@ -88,6 +88,15 @@ class Postgres:
                 await self._pool.expire_connections()
             raise
 
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Postgres"]:
+        """What is done with the `Postgres` this gives is done as one: all of it, or nothing after an error.
+
+        Inside of another one it is a part of that, and undone alone if it fails.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield _Transaction(connection, self)
+
     async def rows(
         self, query: str, *args: object, timeout_s: float = COMMAND_TIMEOUT_S
     ) -> list[asyncpg.Record]:
@@ -127,6 +136,19 @@ class Postgres:
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+
+class _Transaction(Postgres):
+    """One connection with a transaction open on it, for whatever takes a `Postgres`."""
+
+    def __init__(self, connection: Connection, of: Postgres) -> None:
+        super().__init__(of._pool, of.settings)
+        self._connection = connection
+
+    @contextlib.asynccontextmanager
+    async def connection(self, acquire_timeout_s: float = ACQUIRE_TIMEOUT_S) -> AsyncIterator[Connection]:
+        with store_errors():
+            yield self._connection
 
 
 async def open_postgres(settings: PostgresSettings) -> Postgres:

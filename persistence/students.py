@@ -1,7 +1,7 @@
 """Students at rest, and the courses they are enrolled in."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,14 +15,17 @@ Role = Literal["student", "assistant", "instructor"]
 
 
 class Student(msgspec.Struct, frozen=True):
-    """A person; `name` is for people and may be empty."""
+    """A person; `name` is for people and may be empty. `subscription` is what they pay for, `may_teach` whether
+    they may make courses."""
 
     id: str
     name: str
+    subscription: str = "free"
+    may_teach: bool = False
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """A student in a course; assistants and instructors see it before it is published."""
+    """A student in a course, and as what; assistants and instructors see it before it is published."""
 
     student: str
     course: str
@@ -30,15 +33,21 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 
 async def put(postgres: Postgres, students: Iterable[Student]) -> None:
-    """Add students, or rename them. Raises `BadId`."""
-    unique = {check_id("student", student.id): {"name": student.name} for student in students}
+    """Add students, or change their profiles; fields of those that are not ours stay. Raises `BadId`."""
+    unique = {check_id("student", student.id): _profile(student) for student in students}
     await postgres.execute(SQL["put"], list(unique), list(unique.values()))
+
+
+def _profile(student: Student) -> dict[str, Any]:
+    profile: dict[str, Any] = msgspec.to_builtins(student)
+    del profile["id"]
+    return profile
 
 
 async def find(postgres: Postgres, student: str) -> Student | None:
     """One student, or None."""
     row = await postgres.row(SQL["find"], student)
-    return None if row is None else Student(row["id"], row["name"])
+    return None if row is None else Student(**dict(row))
 
 
 async def enrol(postgres: Postgres, enrolments: Iterable[Enrolment]) -> None:

@@ -1,12 +1,15 @@
 -- name: put
--- Add students, or replace their profiles.
+-- Add students, or change their profiles.
 INSERT INTO student AS old (id, profile)
 SELECT new.id, new.profile FROM unnest($1::text[], $2::jsonb[]) AS new (id, profile) ORDER BY new.id
-ON CONFLICT (id) DO UPDATE SET profile = EXCLUDED.profile WHERE old.profile <> EXCLUDED.profile;
+ON CONFLICT (id) DO UPDATE SET profile = old.profile || EXCLUDED.profile
+WHERE NOT old.profile @> EXCLUDED.profile;
 
 -- name: find
--- One student, to greet them by name.
-SELECT id, coalesce(name, '') AS name FROM student WHERE id = $1;
+-- One student: how to greet them, what they pay for, whether they may make courses.
+SELECT id, coalesce(name, '') AS name, coalesce(profile ->> 'subscription', 'free') AS subscription,
+    coalesce(profile -> 'may_teach' = 'true', false) AS may_teach
+FROM student WHERE id = $1;
 
 -- name: enrol
 -- Let students into courses, or change their role there.

@@ -1,12 +1,21 @@
 """A small catalogue and progress to read, written the way the product writes them."""
 
 from persistence import courses, items, students
-from persistence.courses import CourseContent, SectionContent
+from persistence.courses import CourseContent, ItemContent, SectionContent
 from persistence.items import Item, Version
 from persistence.postgres import Postgres
 from persistence.students import Enrolment, Student
 
-SECTIONS = [SectionContent("First", ["intro", "paper"]), SectionContent("Second", ["gone", "outro"])]
+
+def named(item: str, kind: str = "video", version: str | None = "v1") -> ItemContent:
+    """An item as a document has it."""
+    return ItemContent(item, kind, item.title(), version)
+
+
+SECTIONS = [
+    SectionContent("First", [named("intro", version="v2"), named("paper", "pdf")]),
+    SectionContent("Second", [named("gone"), named("outro")]),
+]
 INTRO = CourseContent("Systems", "How they fail", "Dr. Vey", "posters/systems.jpg", SECTIONS)
 
 
@@ -27,7 +36,7 @@ async def write_catalogue(postgres: Postgres) -> None:
     await items.put(
         postgres,
         [
-            Item(item, course, kind, item.title(), "v2" if item == "intro" else "v1", place)  # type: ignore[arg-type]
+            Item(item, course, kind, item.title(), "v2" if item == "intro" else "v1", place)
             for place, (item, course, kind) in enumerate(placed)
         ],
         [
