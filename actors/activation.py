@@ -6,6 +6,7 @@ its gateway, so that a store that is slow or away never holds up the students wh
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -40,6 +41,12 @@ DOUBT_MS = 2_000
 
 UNREADABLE_MAX = 10_000
 """Students whose rows could not be read are counted up to so many, for operators."""
+
+CHANGED_WITHIN_S = 30.0
+"""How far back changes of courses are looked for: longer than a transaction takes to commit."""
+
+CHANGED_MAX = 1000
+"""Courses that are seen to have changed at once; of more the rest is noticed as it grows old."""
 
 ABSENT_MAX = 10_000
 """Ids that name no item are remembered up to so many: clients choose them."""
@@ -78,6 +85,8 @@ class Activation:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._learning: dict[str, asyncio.Task[None]] = {}
         self._enrolling: dict[str, asyncio.Task[None]] = {}
+        self._followed: dict[str, datetime] = {}
+        self._following: asyncio.Task[None] | None = None
         self._load_all = Together(self._load, LOAD_MAX)
         self._enrol_all = Together(self._enrol, LOAD_MAX)
 
@@ -103,9 +112,31 @@ class Activation:
         left_out = set(map(id, late))
         return [operation for operation in operations if id(operation) not in left_out], late
 
+    def follow(self) -> None:
+        """Look for courses that were written since, behind everything else, and read their items anew: what is
+        published is heard by who is connected (P14), and not only when somebody plays it and what is known has
+        grown old."""
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        try:
+            changed = await sessions.changed_courses(self._postgres, CHANGED_WITHIN_S, CHANGED_MAX)
+        except StoreError as error:
+            log.warning("changes_not_followed", error=str(error))
+            return
+        fresh = {course for course, at in changed.items() if self._followed.get(course) != at}
+        items = [item for item in self._catalogue.values() if item.course in fresh] if fresh else []
+        # A load that runs may have read before the change: those are looked at again next time.
+        unsure = {item.course for item in items if item.id in self._learning}
+        self._followed = {course: at for course, at in changed.items() if course not in unsure}
+        self._start(self._learning, [item.id for item in items], self._learn)
+
     async def stop(self) -> None:
         """End the loads that run."""
         tasks = {*self._loading.values(), *self._learning.values(), *self._enrolling.values()}
+        if self._following is not None:
+            tasks.add(self._following)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -426,6 +426,8 @@ class Shard:
             await asyncio.sleep(UPKEEP_S)
             try:
                 self._upkeep_once(checkpointer)
+                if self._activation is not None:
+                    self._activation.follow()
                 if time.monotonic() >= months_due:
                     months_due = time.monotonic() + MONTHS_EVERY_S
                     await ensure_months(postgres)

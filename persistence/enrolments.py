@@ -34,9 +34,9 @@ class Member(msgspec.Struct, frozen=True):
     at: datetime
 
 
-async def find(postgres: Postgres, student: str, course: str) -> Member | None:
+async def member(postgres: Postgres, student: str, course: str) -> Member | None:
     """As what somebody is in a course now; None if they are not, or may not see it, or it does not exist."""
-    row = await postgres.row(SQL["find"], student, course)
+    row = await postgres.row(SQL["member"], student, course)
     return None if row is None else Member(**dict(row))
 
 
@@ -47,7 +47,7 @@ async def join(postgres: Postgres, student: str, course: str) -> Member | None:
     """
     async with postgres.transaction() as inside:
         await inside.execute(SQL["join"], student, course)
-        return await find(inside, student, course)
+        return await member(inside, student, course)
 
 
 async def leave(postgres: Postgres, student: str, course: str) -> bool:
@@ -67,14 +67,14 @@ async def put(postgres: Postgres, student: str, course: str, role: Role) -> Memb
     """Let somebody into a course, or change what they are there. Raises `NoStudent`, `NobodyTeaches`."""
     async with postgres.transaction() as inside:
         await inside.execute(SQL["lock"], course)
-        before = await inside.row(SQL["member"], student, course)
+        before = await inside.row(SQL["in_course"], student, course)
         if await inside.value(SQL["put"], student, course, role) is None:
             raise NoStudent(f"there is no student {student}; they have to sign in once")
         if before is not None and before["role"] == "instructor":
             await _somebody_teaches(inside, course)
-        member = await inside.row(SQL["member"], student, course)
-    assert member is not None
-    return Member(**dict(member))
+        now = await inside.row(SQL["in_course"], student, course)
+    assert now is not None
+    return Member(**dict(now))
 
 
 async def people(

@@ -23,11 +23,11 @@ class KeyReused(PlayheadError):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An answer as it was given: the status, its ETag if it had one, the body."""
+    """An answer as it was given: its ETag if it had one, its headers, the body; None for one without."""
 
-    status: int
     etag: str | None
-    body: bytes
+    headers: dict[str, str]
+    body: bytes | None
 
 
 Act = Callable[[Postgres], Awaitable[Kept]]
@@ -43,10 +43,10 @@ async def once(postgres: Postgres, student: str, key: str, asked: bytes, act: Ac
     async with postgres.transaction() as inside:
         if await inside.execute(SQL["claim"], student, key, asked) != "INSERT 0 1":
             row = await inside.row(SQL["find"], student, key)
-            if row is None or row["asked"] != asked or row["status"] is None:
+            if row is None or row["asked"] != asked:
                 raise KeyReused("this key stands for another request; take a new key for a new request")
-            return Kept(row["status"], row["etag"], row["answer"])
+            return Kept(row["etag"], row["headers"], row["body"])
         kept = await act(inside)
-        await inside.execute(SQL["keep"], student, key, kept.status, kept.etag, kept.body)
+        await inside.execute(SQL["keep"], student, key, kept.etag, kept.headers, kept.body)
         await inside.execute(SQL["forget"], KEPT_S)
     return kept

@@ -120,3 +120,9 @@ class StoredItem:
 async def load_items(postgres: Postgres, ids: Sequence[str]) -> list[StoredItem]:
     """The items of these ids that exist."""
     return [StoredItem(**dict(row)) for row in await postgres.rows(SQL["items"], list(ids))]
+
+
+async def changed_courses(postgres: Postgres, within_s: float, limit: int) -> dict[str, datetime]:
+    """Courses whose rows, or whose items', were written lately, and when; the latest ones, at most `limit`."""
+    rows = await postgres.rows(SQL["changed"], within_s, limit)
+    return {row["id"]: row["updated_at"] for row in rows}

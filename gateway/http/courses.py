@@ -1,6 +1,7 @@
 """Courses over HTTP: the list of a student, and one course with its items and where the student stands."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -9,10 +10,11 @@ from msgspec import Meta
 from gateway.http.problems import not_found
 from gateway.http.routes import Call, Route, Who
 from persistence import courses, progress
-from persistence.courses import PAGE_MAX, Access, CourseItem
+from persistence.courses import PAGE_MAX, Access, Course, CourseItem
+from persistence.delivery import address
 from persistence.ids import ID_PATTERN
-from persistence.objects import presign
 from persistence.progress import Progress
+from persistence.students import Role
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -23,12 +25,16 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class CourseLine(msgspec.Struct, frozen=True):
-    """A course in a list. `poster_url` is good for a quarter of an hour at least."""
+    """A course in a list. `poster_url` is good for some minutes."""
 
     id: str
     title: str
     description: str
     instructor: str
+    category: str
+    difficulty: str
+    language: str
+    duration_ms: int
     items_total: int
     items_done: int
     poster_url: str | None
@@ -42,12 +48,15 @@ class CourseList(msgspec.Struct, frozen=True):
 
 
 class ItemLine(msgspec.Struct, frozen=True):
-    """An item in a course, with where the student stands; `progress` is null before the first play."""
+    """An item in a course, with where the student stands; `progress` is null before the first play.
+
+    `version` is null in the preview of a draft, for what is not ready yet.
+    """
 
     id: str
     kind: str
     title: str
-    version: str
+    version: str | None
     duration_ms: int
     progress: Progress | None
 
@@ -60,13 +69,24 @@ class SectionPage(msgspec.Struct, frozen=True):
 
 
 class CoursePage(msgspec.Struct, frozen=True):
-    """A course as its page shows it."""
+    """A course as its page shows it. `role` is what the student is in it.
+
+    `continue_item` is what to go on with: the item begun last, if it is not done, else the next one that is not
+    done, else the first; null if all are.
+    """
 
     id: str
     title: str
     description: str
     instructor: str
+    category: str
+    difficulty: str
+    language: str
+    duration_ms: int
+    items_total: int
     poster_url: str | None
+    role: Role
+    continue_item: str | None
     sections: list[SectionPage]
 
 
@@ -113,9 +133,13 @@ async def listed(call: Call) -> CourseList:
             title=course.title,
             description=course.description,
             instructor=course.instructor,
+            category=course.category,
+            difficulty=course.difficulty,
+            language=course.language,
+            duration_ms=course.duration_ms,
             items_total=course.items_total,
             items_done=course.items_done,
-            poster_url=_poster_url(call, course.poster),
+            poster_url=poster_url(call, course.poster),
         )
         for course in found
     ]
@@ -132,12 +156,31 @@ async def page(call: Call) -> CoursePage:
         title=course.title,
         description=course.description,
         instructor=course.instructor,
-        poster_url=_poster_url(call, course.poster),
+        category=course.category,
+        difficulty=course.difficulty,
+        language=course.language,
+        duration_ms=course.duration_ms,
+        items_total=course.items_total,
+        poster_url=poster_url(call, course.poster),
+        role=granted.role,
+        continue_item=continue_item(course, done),
         sections=[
             SectionPage(section.title, [_line(item, done.get(item.id)) for item in section.items])
             for section in course.sections
         ],
     )
+
+
+def continue_item(course: Course, stands: Mapping[str, Progress]) -> str | None:
+    """What to go on with, see `CoursePage`."""
+    order = [item.id for section in course.sections for item in section.items]
+    begun = [item for item in order if item in stands]
+    latest = max(begun, key=lambda item: stands[item].updated_at, default=None)
+    start = 0 if latest is None else order.index(latest)
+    for item in order[start:] + order[:start]:
+        if item not in stands or not stands[item].done:
+            return item
+    return None
 
 
 async def course_progress(call: Call) -> CourseProgress:
@@ -157,6 +200,7 @@ def _line(item: CourseItem, stands: Progress | None) -> ItemLine:
     return ItemLine(item.id, item.kind, item.title, item.version, item.duration_ms, stands)
 
 
-def _poster_url(call: Call, key: str) -> str | None:
+def poster_url(call: Call, key: str) -> str | None:
+    """The address of a poster for some minutes; null without one."""
     store = call.deps.settings.objects
-    return presign(store, key, time.time()).url if store is not None and key else None
+    return address(store, key, time.time()).url if store is not None and key else None

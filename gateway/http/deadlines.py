@@ -80,7 +80,7 @@ class Connection(RequestHandler):
             raise ConnectionError("the answer has begun and cannot be taken back")
         # A verb nobody knows is a method that is not allowed (H6); so looks TLS on this port.
         is_verb = isinstance(exc, BadHttpMethod)
-        problem = of_status(405, {"Allow": "GET,HEAD,POST"}) if is_verb else of_status(status)
+        problem = of_status(405, {"Allow": "GET,HEAD,POST,PUT,DELETE"}) if is_verb else of_status(status)
         answer = problem.response()
         answer.headers.update({**HEADERS, **problem.headers})
         answer.force_close()

@@ -69,7 +69,7 @@ def _operation(route: Route, references: dict[type[msgspec.Struct], dict[str, An
         "parameters": _parameters(route),
         "responses": _responses(route, references),
         "security": [{"bearer": []}] if route.who is Who.STUDENT else [],
-        "x-who": route.who.value,
+        "x-who": route.who.value if route.teaches is None else f"an {route.teaches} of the course",
     }
     if route.takes is not None:
         operation["requestBody"] = {
@@ -87,6 +87,15 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     if route.keyed:
         key = {"type": "string", "minLength": 1, "maxLength": 64}
         in_path.append({"name": IDEMPOTENCY_KEY, "in": "header", "required": True, "schema": key})
+    if route.if_match:
+        in_path.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
+    if _is_tagged(route):
+        in_path.append({
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+        })
     if route.query is None:
         return in_path
     (schema,), components = msgspec.json.schema_components([route.query])
@@ -98,20 +107,32 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _responses(route: Route, references: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": route.summary}
     if isinstance(route.gives, str):
-        content = {route.gives: {"schema": {"type": "string"}}}
-    else:
-        content = {"application/json": {"schema": references[route.gives]}}
+        success["content"] = {route.gives: {"schema": {"type": "string"}}}
+    elif route.gives is not None:
+        success["content"] = {"application/json": {"schema": references[route.gives]}}
     statuses = {*_ALWAYS, *route.problems}
+    if route.teaches is not None:
+        statuses |= {403, 404}
+    if route.if_match:
+        statuses |= {412, 428}
     if route.who is Who.STUDENT:
         statuses.add(401)
     if route.takes is not None:
         statuses |= {408, 413, 415, 422}
     problem = {problems.CONTENT_TYPE: {"schema": references[ProblemDocument]}}
+    unchanged = {"304": {"description": "If-None-Match has it"}} if _is_tagged(route) else {}
     return {
-        "200": {"description": route.summary, "content": content},
+        str(route.status): success,
+        **unchanged,
         **{
             str(status): {"description": problems.of_status(status).code, "content": problem}
             for status in sorted(statuses)
         },
     }
+
+
+def _is_tagged(route: Route) -> bool:
+    """Whether answers have an ETag: every struct that is read has."""
+    return route.method == "GET" and route.gives is not None and not isinstance(route.gives, str)

@@ -73,6 +73,11 @@ def unauthorized() -> Problem:
     )
 
 
+def forbidden(detail: str) -> Problem:
+    """What somebody may see and not do (A8)."""
+    return Problem(403, "forbidden", detail)
+
+
 def unavailable(detail: str, code: str = "unavailable") -> Problem:
     """Come back later; the pause is spread, so that not all come back at once (H21)."""
     return Problem(503, code, detail, {"Retry-After": str(random.randint(1, 4))})
@@ -81,10 +86,13 @@ def unavailable(detail: str, code: str = "unavailable") -> Problem:
 def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
     """A problem for a status aiohttp chose: no such path, another method, too large, unreadable."""
     known = {
+        403: ("forbidden", "That is not yours to do."),
         404: ("not_found", str(not_found())),
         405: ("method_not_allowed", "This path has other methods: see Allow."),
-        409: ("nothing_to_undo", "There is no change to take back."),
+        409: ("conflict", "Something is there already that does not go with it."),
+        412: ("stale", "It has been changed since it was read: read it again."),
         413: ("too_large", "The body is larger than 1 MiB."),
+        428: ("if_match", "Send If-Match with the ETag of what you have read."),
         417: ("expectation_failed", "Only Expect: 100-continue is understood."),
     }
     code, detail = known.get(status, ("bad_request", "The request cannot be read."))

@@ -16,6 +16,7 @@ from gateway.http.deps import Deps
 from gateway.http.problems import Problem
 from gateway.tokens import Identity
 from persistence.ids import is_id
+from persistence.students import Role
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -24,7 +25,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
-Method = Literal["GET", "POST"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 
 class Who(enum.Enum):
@@ -45,6 +46,7 @@ class Call:
     identity: Identity | None = None
     given: msgspec.Struct | None = None
     asked: msgspec.Struct | None = None
+    role: Role | None = None
 
     @property
     def student(self) -> str:
@@ -81,7 +83,19 @@ class Call:
         return text
 
 
-Answer = msgspec.Struct | web.StreamResponse
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with an ETag of its own, or with more headers; `body` is a struct, or JSON as it was before.
+
+    The status is the one of the route.
+    """
+
+    body: msgspec.Struct | bytes | None
+    etag: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Answer = msgspec.Struct | Reply | web.StreamResponse | None
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
@@ -90,8 +104,9 @@ class Route:
     """One row of the table.
 
     `path` has its parameters in braces, `{name:regex}` as aiohttp writes it. `gives` is the struct of the
-    answer, or its content type where the handler makes the response itself. `keyed`: it takes an
-    Idempotency-Key.
+    answer, its content type where the handler makes the response itself, or None for an answer without a body.
+    `status` is that of success. `keyed`: it takes an Idempotency-Key. `if_match`: it takes the ETag of what was
+    seen. `teaches`: only for who has that role at least in the course in the path, asked in Postgres each time.
     """
 
     method: Method
@@ -99,11 +114,14 @@ class Route:
     who: Who
     handler: Handler
     summary: str
-    gives: type[msgspec.Struct] | str
+    gives: type[msgspec.Struct] | str | None
     takes: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     problems: tuple[int, ...] = field(default=())
     keyed: bool = False
+    status: int = 200
+    if_match: bool = False
+    teaches: Role | None = None
 
     @property
     def template(self) -> str:

@@ -69,9 +69,9 @@ CREATE TABLE idempotency (
     student     text COLLATE "C" NOT NULL,
     key         text COLLATE "C" NOT NULL,
     asked       bytea NOT NULL,
-    status      smallint,
     etag        text,
-    answer      bytea,
+    headers     jsonb,
+    body        bytea,
     created_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (student, key)
 );

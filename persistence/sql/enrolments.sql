@@ -5,13 +5,13 @@ SELECT student.id, course.id FROM student, course
 WHERE student.id = $1 AND course.id = $2 AND course.published
 ON CONFLICT DO NOTHING;
 
--- name: find
+-- name: member
 -- As what a student is in a course they may see, and since when.
 SELECT enrolment.student, coalesce(student.name, '') AS name, enrolment.role, enrolment.at
 FROM enrolment JOIN course ON course.id = enrolment.course JOIN student ON student.id = enrolment.student
 WHERE enrolment.student = $1 AND enrolment.course = $2 AND (course.published OR enrolment.role <> 'student');
 
--- name: member
+-- name: in_course
 -- As what a student is in a course, seen by who teaches it.
 SELECT enrolment.student, coalesce(student.name, '') AS name, enrolment.role, enrolment.at
 FROM enrolment JOIN student ON student.id = enrolment.student

@@ -4,11 +4,11 @@ INSERT INTO idempotency (student, key, asked) VALUES ($1, $2, $3) ON CONFLICT DO
 
 -- name: keep
 -- Keep the answer that was given.
-UPDATE idempotency SET status = $3, etag = $4, answer = $5 WHERE student = $1 AND key = $2;
+UPDATE idempotency SET etag = $3, headers = $4, body = $5 WHERE student = $1 AND key = $2;
 
 -- name: find
 -- What was asked by this key, and what the answer was.
-SELECT asked, status, etag, answer FROM idempotency WHERE student = $1 AND key = $2;
+SELECT asked, etag, headers, body FROM idempotency WHERE student = $1 AND key = $2;
 
 -- name: forget
 -- Forget keys that nobody will send again, some at a time.
