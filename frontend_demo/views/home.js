@@ -1,12 +1,18 @@
-/** Owns the first page: what to continue, and the courses. */
+/** Owns the first page: what to continue, the courses of the student, and a few others. */
 
-import { h, icon, say } from "./element.js";
+import { h, icon, say, show } from "./element.js";
 import { clock, plural, share } from "./format.js";
 import { emptyView, skeleton } from "./states.js";
-import { latestToContinue, liveUpdates, meter, standing } from "./progress.js";
+import { firstUp, pathOf } from "./next_up.js";
+import { latestToContinue, lengthWords, liveUpdates, meter, placeWords, standing, standings } from "./progress.js";
+import { poster } from "./poster.js";
+import { resultCard } from "./result.js";
 
 /** Courses read for "Continue": the rest of a long list is a click away. */
 const COURSES_READ = 8;
+
+/** Courses on offer on this page; Browse has all of them. */
+const OFFERED = 3;
 
 /** @returns {Promise<{leave: () => void}>} */
 export async function homeView({ api, client, frame, go, main, still }) {
@@ -14,24 +20,27 @@ export async function homeView({ api, client, frame, go, main, still }) {
   const offs = [];
   const resume = h("div", { class: "home__continue" }, skeleton("continue"));
   const list = h("div", { class: "home__courses" }, skeleton("course", 3));
+  const offered = h("section", { class: "home__section", "aria-labelledby": "offered", hidden: true });
+  void offer(api, offered);
   main.replaceChildren(
     h("h1", { tabindex: "-1", class: "home__hello" }, `Hello, ${api.student.name.split(/\s+/)[0]}`),
     resume,
     h("section", { class: "home__section", "aria-labelledby": "courses" }, h("h2", { id: "courses" }, "Your courses"), list),
+    offered,
   );
   const courses = await api.courses();
   if (!still()) return {};
   list.replaceChildren(
     courses.length
       ? h("ul", { class: "cards" }, courses.map((course) => h("li", {}, courseCard(course))))
-      : emptyView("No courses yet", "When you are enrolled in a course, it appears here."),
+      : emptyView("No courses yet", "Find one that you like: it appears here when you enrol.", h("a", { class: "button", href: "#/browse" }, "Browse courses")),
   );
   const items = await itemsOf(api, courses.slice(0, COURSES_READ));
   if (!still()) return {};
   client.follow(items.map((item) => item.id));
   if (frame && items.length) {
-    const first = latestToContinue(client, items) ?? items.find((item) => item.kind === "video");
-    if (first && !sessionSaw(frame)) go(`#/watch/${encodeURIComponent(first.id)}`);
+    const first = latestToContinue(client, items) ?? firstUp(standings(client, items))?.item;
+    if (first && !sessionSaw(frame)) go(pathOf(first));
   }
   offs.push(await continueCard({ api, client, items, resume }));
   return { leave: () => offs.forEach((off) => off()) };
@@ -52,17 +61,17 @@ async function itemsOf(api, courses) {
   );
 }
 
-/** The lecture to go on with, or the first one of all; while another device plays it, its place runs along. */
+/** The item to go on with, or the first one of all; while another device plays it, its place runs along. */
 async function continueCard({ api, client, items, resume }) {
   let shown = null;
   let update = () => {};
-  const first = items.find((item) => item.kind === "video") ?? null;
   const choose = () => {
-    const open = latestToContinue(client, items);
-    const item = open ?? (items.some((each) => standing(client, each).begun) ? null : first);
+    const now = standings(client, items);
+    const untouched = now.every(({ begun, done }) => !begun && !done);
+    const item = untouched ? (firstUp(now)?.item ?? null) : latestToContinue(client, items);
     if (item?.id !== shown?.id) {
       shown = item;
-      update = item ? fill(api, client, item, resume) : (resume.replaceChildren(), () => {});
+      update = item ? fill(api, client, item, resume, untouched) : (resume.replaceChildren(), () => {});
     }
     update();
   };
@@ -71,17 +80,17 @@ async function continueCard({ api, client, items, resume }) {
   return liveUpdates(client, items.map((item) => item.id), choose);
 }
 
-function fill(api, client, item, resume) {
+function fill(api, client, item, resume, untouched) {
   const label = h("p", { class: "continue__label" });
   const place = h("span", { class: "continue__place" });
   const line = meter(`Progress in ${item.title}`);
   const picture = h("img", { class: "continue__poster", alt: "", decoding: "async" });
   picture.addEventListener("load", () => picture.classList.add("is-there"));
-  api.media(item.id).then(({ poster_url }) => poster_url && (picture.src = poster_url), () => {});
+  void picturePoster(api, item, picture);
   resume.replaceChildren(
     h(
       "a",
-      { class: "continue", href: `#/watch/${encodeURIComponent(item.id)}`, data: { testid: "continue-card" } },
+      { class: "continue", href: pathOf(item), data: { testid: "continue-card", item: item.id } },
       h("span", { class: "continue__picture" }, picture, h("span", { class: "continue__play" }, icon("play"))),
       h(
         "span",
@@ -95,9 +104,9 @@ function fill(api, client, item, resume) {
   );
   return () => {
     const now = standing(client, item);
-    say(label, now.playing_on ? `Playing on ${now.playing_on}` : now.begun ? "Continue" : "Start here");
+    say(label, now.playing_on ? `Playing on ${now.playing_on}` : now.begun ? "Continue" : untouched ? "Start here" : "Next up");
     label.classList.toggle("is-live", now.playing_on !== null);
-    say(place, `${clock(now.position_ms)} / ${clock(item.duration_ms)}`);
+    say(place, item.kind === "video" ? `${clock(now.position_ms)} / ${clock(item.duration_ms)}` : now.begun ? placeWords(item, now.position_ms) : lengthWords(item));
     line.update(share(now.position_ms, item.duration_ms));
   };
 }
@@ -120,11 +129,20 @@ function courseCard(course) {
   );
 }
 
-/** A course's picture, or a quiet pattern with its initial. */
-export function poster(course) {
-  if (!course.poster_url) return h("span", { class: "poster poster--none", "aria-hidden": "true" }, [...course.title][0] ?? "");
-  const picture = h("img", { src: course.poster_url, alt: "", loading: "lazy", decoding: "async" });
-  const frame = h("span", { class: "poster" }, picture);
-  picture.addEventListener("error", () => frame.replaceWith(poster({ title: course.title })));
-  return frame;
+/** A lecture has a picture of its own; everything else has its course's. */
+async function picturePoster(api, item, picture) {
+  const own = item.kind === "video" ? await api.media(item.id).catch(() => null) : null;
+  const url = own?.poster_url ?? item.course.poster_url;
+  if (url) picture.src = url;
+}
+
+/** Courses the student is not in. Nothing is said if there are none, or if they cannot be had now. */
+async function offer(api, section) {
+  const { courses } = await api.catalogue({ limit: 12 }).catch(() => ({ courses: [] }));
+  const others = courses.filter(({ enrolled }) => !enrolled).slice(0, OFFERED);
+  section.replaceChildren(
+    h("div", { class: "home__head" }, h("h2", { id: "offered" }, "More to learn"), h("a", { class: "more", href: "#/browse" }, "Browse all", icon("chevron"))),
+    h("ul", { class: "cards" }, others.map((course) => h("li", {}, resultCard(course)))),
+  );
+  show(section, others.length > 0);
 }

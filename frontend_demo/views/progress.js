@@ -1,10 +1,14 @@
 /** Owns how far a student is in an item: what HTTP said at first, and what heads say since. */
 
-import { h, icon, say } from "./element.js";
-import { clock, length, share } from "./format.js";
+import { h, icon, kindIcon, say } from "./element.js";
+import { clock, length, plural, share } from "./format.js";
+import { nextUp, pathOf } from "./next_up.js";
 
-/** An item this close to its end has nothing left to continue. */
+/** A video this close to its end has nothing left to continue. */
 const END_MS = 1_000;
+
+/** A page of a document, and a part of a text, are a second of it each (docs/protocol.md). */
+const PART_MS = 1_000;
 
 /**
  * Where a student stands in `item` now.
@@ -28,17 +32,44 @@ export function standing(client, item) {
   return { position_ms, done: stored?.done ?? false, begun: position_ms > 0, playing_on: null, at_ms };
 }
 
-/** Whether an item belongs under "Continue": begun, not at its end, not done. */
-export function continues(client, item) {
-  const { begun, done, position_ms } = standing(client, item);
-  return item.kind === "video" && begun && !done && position_ms < item.duration_ms - END_MS;
+/** Where the student stands in each item, in order, as `nextUp` wants it. */
+export function standings(client, items) {
+  return items.map((item) => {
+    const now = standing(client, item);
+    const ended = item.kind === "video" && now.position_ms >= item.duration_ms - END_MS;
+    const open = now.begun && !now.done && !ended;
+    return { item, ...now, open };
+  });
 }
 
-/** The newest item to continue, or null. */
+/** The item to go on with among those of one or more courses, or null: the newest thing that is under way. */
 export function latestToContinue(client, items) {
-  const open = items.filter((item) => continues(client, item));
-  return open.sort((a, b) => standing(client, b).at_ms - standing(client, a).at_ms)[0] ?? null;
+  const courses = new Map();
+  for (const item of items) courses.set(item.course?.id, [...(courses.get(item.course?.id) ?? []), item]);
+  const next = [...courses.values()].map((of_course) => {
+    const now = standings(client, of_course);
+    const touched_ms = Math.max(0, ...now.filter(({ begun, done }) => begun || done).map(({ at_ms }) => at_ms));
+    return { item: nextUp(now)?.item ?? null, touched_ms };
+  });
+  return next.filter(({ item }) => item).sort((a, b) => b.touched_ms - a.touched_ms)[0]?.item ?? null;
 }
+
+/** A place in an item as people say it: `1:12`, `page 3`, `40 %`. */
+export function placeWords({ kind, duration_ms }, position_ms) {
+  if (kind === "pdf") return `page ${Math.min(Math.floor(position_ms / PART_MS) + 1, Math.max(1, duration_ms / PART_MS))}`;
+  if (kind === "text") return `${Math.round(100 * share(position_ms, duration_ms))} %`;
+  return clock(position_ms);
+}
+
+/** How long an item is, as people say it. */
+export function lengthWords({ kind, duration_ms }) {
+  if (kind === "pdf") return duration_ms ? plural(Math.round(duration_ms / PART_MS), "page") : "PDF";
+  if (kind === "video" || kind === "audio") return duration_ms ? length(duration_ms) : "";
+  return KINDS[kind] ?? kind;
+}
+
+/** Kinds of items for people; one that is not here is said as the course calls it. */
+export const KINDS = { video: "Video", pdf: "PDF", text: "Text", quiz: "Quiz", assignment: "Assignment" };
 
 /** A thin bar; `label` is read out. */
 export function meter(label) {
@@ -62,18 +93,13 @@ export function itemRow(client, item, player = null) {
   const state = h("span", { class: "item__state" });
   const line = meter(`Progress in ${item.title}`);
   const said = h("span", { class: "item__place" });
-  const kind = item.kind === "video" ? null : item.kind;
+  const path = pathOf(item);
   const row = h(
-    item.kind === "video" ? "a" : "div",
-    {
-      class: "item",
-      href: item.kind === "video" ? `#/watch/${encodeURIComponent(item.id)}` : null,
-      "aria-current": current ? "true" : null,
-      data: { testid: "item", item: item.id },
-    },
+    path ? "a" : "div",
+    { class: "item", href: path, "aria-current": current ? "true" : null, data: { testid: "item", item: item.id, kind: item.kind } },
     state,
     h("span", { class: "item__title" }, item.title),
-    h("span", { class: "item__facts" }, said, h("span", {}, kind ? kind.toUpperCase() : length(item.duration_ms))),
+    h("span", { class: "item__facts" }, said, h("span", {}, lengthWords(item))),
     line.element,
   );
   const update = () => {
@@ -82,10 +108,11 @@ export function itemRow(client, item, player = null) {
     const part = share(now.position_ms, item.duration_ms);
     row.dataset.state = now.done ? "done" : now.begun ? "begun" : "new";
     row.classList.toggle("item--live", now.playing_on !== null);
-    state.replaceChildren(now.done ? icon("check") : kind ? icon(kind) : icon("play"));
+    state.replaceChildren(now.done ? icon("check") : kindIcon(item.kind));
     line.update(now.done && !now.begun ? 1 : part);
-    const place = now.begun && !now.done ? `at ${clock(now.position_ms)}` : "";
-    say(said, now.playing_on ? `on ${now.playing_on} · ${clock(now.position_ms)}` : now.done ? "Done" : place);
+    const words = placeWords(item, now.position_ms);
+    const place = now.begun && !now.done ? `at ${words}` : "";
+    say(said, now.playing_on ? `on ${now.playing_on} · ${words}` : now.done ? "Done" : place);
   };
   update();
   const offs = [liveUpdates(client, [item.id], update), player?.on("change", update) ?? (() => {})];

@@ -62,9 +62,9 @@ export function problemView(error, again) {
   );
 }
 
-/** Nothing yet, and why. */
-export function emptyView(title, text) {
-  return h("section", { class: "notice" }, h("h2", {}, title), h("p", {}, text));
+/** Nothing yet, and why; `action` is what helps. */
+export function emptyView(title, text, action = null) {
+  return h("section", { class: "notice" }, h("h2", {}, title), h("p", {}, text), action && h("p", { class: "notice__actions" }, action));
 }
 
 /** Grey shapes of what is coming, so that nothing jumps when it does. */
