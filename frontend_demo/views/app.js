@@ -11,10 +11,17 @@ import { homeView } from "./home.js";
 import { problemView, signInView } from "./states.js";
 import { watchView } from "./watch.js";
 
+/** The pages: address, name (as the navigation knows it), view. What a student may never open loads when it is opened. */
 const ROUTES = [
-  [/^#\/watch\/([^/?]+)(?:\?t=(\d+))?$/, (context, item, t) => watchView(context, decodeURIComponent(item), t)],
-  [/^#\/courses\/([^/?]+)$/, (context, course) => courseView(context, decodeURIComponent(course))],
-  [/^(#\/?)?$/, (context) => homeView(context)],
+  [/^#\/watch\/([^/?]+)(?:\?t=(\d+))?$/, "watch", watchView],
+  [/^#\/read\/([^/?]+)$/, "read", async (...of) => (await import("./read.js")).readView(...of)],
+  [/^#\/courses\/([^/?]+)$/, "course", courseView],
+  [/^#\/browse(?:\?.*)?$/, "browse", async (...of) => (await import("./browse.js")).browseView(...of)],
+  [/^#\/downloads$/, "downloads", async (...of) => (await import("./downloads.js")).downloadsView(...of)],
+  [/^#\/teach$/, "teach", async (...of) => (await import("./teaching.js")).teachingView(...of)],
+  [/^#\/teach\/([^/?]+)$/, "teach", async (...of) => (await import("./teaching_course.js")).teachingCourseView(...of)],
+  [/^#\/teach\/([^/?]+)\/preview$/, "teach", async (...of) => (await import("./teaching_preview.js")).teachingPreviewView(...of)],
+  [/^(#\/?)?$/, "home", homeView],
 ];
 
 const root = document.getElementById("app");
@@ -81,7 +88,7 @@ async function route() {
   const mine = (turn += 1);
   const context = { api, client, frame, go, signIn: () => showSignIn(), still: () => mine === turn, playerChanged };
   const [view, name] = match(context);
-  const page = shell({ student: api.student, client, signOut: () => void signOut(), bare: name === "watch" && isTelevision() });
+  const page = shell({ api, client, name, signOut: () => void signOut(), bare: name === "watch" && isTelevision() });
   leave();
   root.replaceChildren(page.element);
   try {
@@ -94,22 +101,30 @@ async function route() {
   } catch (error) {
     if (mine !== turn) return;
     if (error instanceof SignInNeeded) return showSignIn();
+    document.title = "Playhead";
     page.main.replaceChildren(problemView(error, () => void route()));
   }
 }
 
 function match(context) {
-  for (const [pattern, make] of ROUTES) {
+  for (const [pattern, name, make] of ROUTES) {
     const found = location.hash.match(pattern);
-    if (!found) continue;
-    const view = (main) => make({ ...context, main }, ...found.slice(1));
-    return [view, make === ROUTES[0][1] ? "watch" : "page"];
+    if (found) return [(main) => make({ ...context, main }, ...found.slice(1).map(decoded)), name];
   }
   const nothing = (main) => {
     main.replaceChildren(problemView({ status: 404, message: "There is no such page." }));
     return {};
   };
-  return [nothing, "page"];
+  return [nothing, "none"];
+}
+
+/** A part of the address; one that is no text (`%E0%A4`) is taken as it stands, and found nowhere. */
+function decoded(text) {
+  try {
+    return text && decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function isTelevision() {
@@ -126,7 +141,9 @@ function playerChanged(player) {
   window.playhead.player = player;
 }
 
-function go(hash) {
+/** Opens a page; `again` also when it is the one that is open. */
+function go(hash, { again = false } = {}) {
+  if (again && location.hash === hash) return void route();
   location.hash = hash;
 }
 

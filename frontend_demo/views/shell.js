@@ -1,22 +1,26 @@
 /** Owns what is around every view: the bar with the mark, the link's state, and who is signed in. */
 
-import { h, icon, say } from "./element.js";
+import { h, icon, say, show } from "./element.js";
 
 /**
- * The page's frame. `bare` leaves the bar out: a television shows the lecture and nothing else.
+ * The page's frame. `name` is the page shown; `bare` leaves the bar out: a television shows the lecture and
+ * nothing else.
  * @returns {{element: HTMLElement, main: HTMLElement}}
  */
-export function shell({ student, client, signOut, bare }) {
+export function shell({ api, client, name, signOut, bare }) {
   const main = h("main", { id: "main", tabindex: "-1" });
-  const element = h("div", { class: `shell${bare ? " shell--bare" : ""}` }, bare ? null : bar(student, client, signOut), main);
+  if (bare) return { element: h("div", { class: "shell shell--bare" }, main), main };
+  const element = h("div", { class: `shell shell--${name}` }, bar({ api, client, name, signOut }), main);
   return { element, main };
 }
 
-function bar(student, client, signOut) {
+function bar({ api, client, name, signOut }) {
+  const { student } = api;
   return h(
     "header",
     { class: "bar" },
-    h("a", { class: "bar__mark", href: "#/", "aria-label": "Playhead, all courses" }, mark(), h("span", {}, "Playhead")),
+    h("a", { class: "bar__mark", href: "#/", "aria-label": "Playhead, home" }, mark(), h("span", {}, "Playhead")),
+    navigation(api, name),
     h("span", { class: "bar__space" }),
     linkState(client),
     h(
@@ -32,6 +36,28 @@ function bar(student, client, signOut) {
       ),
     ),
   );
+}
+
+const PLACES = [
+  ["home", "#/", "home", "Home"],
+  ["browse", "#/browse", "search", "Browse"],
+  ["downloads", "#/downloads", "download", "Downloads"],
+  ["teach", "#/teach", "teach", "Teach"],
+];
+
+/** Whether somebody may teach, as last heard: the navigation of the next page begins with it and does not jump. */
+let may_teach = null;
+
+/** Where one can go. On a phone it stands at the foot of the page, in reach of the thumb. */
+function navigation(api, name) {
+  const links = PLACES.map(([of, href, sign, word]) =>
+    h("a", { class: "nav__link", href, "aria-current": of === name ? "page" : null, data: { testid: `nav-${of}` } }, icon(sign), h("span", {}, word)),
+  );
+  const teach = links.at(-1);
+  const tell = (may) => show(teach, may || name === "teach");
+  tell(may_teach === api.student.id);
+  api.me().then((me) => (tell(me.may_teach), (may_teach = me.may_teach ? me.id : null)), () => {});
+  return h("nav", { class: "nav", "aria-label": "Pages" }, links);
 }
 
 /** The playhead: a handle and its line. */
