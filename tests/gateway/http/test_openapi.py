@@ -28,10 +28,21 @@ async def test_the_document_says_where_a_token_is_needed(web: Web) -> None:
     assert paths["/v1/courses"]["get"]["security"] == [{"bearer": []}]
     assert paths["/v1/sign-in"]["post"]["security"] == []
     assert {"401", "404"} <= paths["/v1/items/{item}"]["get"]["responses"].keys()
-    assert [parameter["name"] for parameter in paths["/v1/courses"]["get"]["parameters"]] == [
-        "after",
-        "limit",
-    ]
+    parameters = paths["/v1/courses"]["get"]["parameters"]
+    assert [one["name"] for one in parameters if one["in"] == "query"] == ["after", "limit"]
+
+
+async def test_the_document_says_what_a_write_needs_and_gives(web: Web) -> None:
+    paths = (await document(web))["paths"]
+    replace = paths["/v1/teaching/courses/{course}"]["put"]
+    assert {"If-Match", "course"} == {parameter["name"] for parameter in replace["parameters"]}
+    assert {"200", "403", "404", "412", "428"} <= replace["responses"].keys()
+    begin = paths["/v1/teaching/courses"]["post"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in begin["parameters"]}
+    assert {"201", "403", "409"} <= begin["responses"].keys()
+    leave = paths["/v1/courses/{course}/enrolment"]["delete"]
+    assert "content" not in leave["responses"]["204"]
+    assert "304" in paths["/v1/courses"]["get"]["responses"]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +52,7 @@ async def test_the_document_says_where_a_token_is_needed(web: Web) -> None:
         ("/v1/courses/{course}", "/v1/courses/systems"),
         ("/v1/courses/{course}/progress", "/v1/courses/systems/progress"),
         ("/v1/items/{item}", "/v1/items/intro"),
+        ("/v1/me", "/v1/me"),
         ("/v1/progress/{item}", "/v1/progress/intro"),
         ("/v1/progress/{item}/explain", "/v1/progress/intro/explain"),
         ("/v1/progress/{item}/explain", "/v1/progress/intro/explain?at=2026-03-02T19:00:00Z"),
