@@ -46,7 +46,11 @@ export class DraftKeeper {
   }
 
   get is_clean() {
-    return this.state !== "conflict" && isSame(this.content, this.#base);
+    return this.state !== "conflict" && !this.#differs;
+  }
+
+  get #differs() {
+    return !isSame(this.content, this.#base);
   }
 
   edit(content) {
@@ -59,7 +63,8 @@ export class DraftKeeper {
   /** Saves now what is not saved; resolves when it is, or cannot be. Tells whether it is. */
   async flush() {
     this.#time.cancel(this.#timer);
-    await this.#idle();
+    // Of several who wait for a save, each looks again: another may have begun.
+    while (this.#busy) await this.#busy;
     if (!this.is_clean && this.state !== "conflict") {
       this.#busy = this.#send().finally(() => (this.#busy = null));
       await this.#busy;
@@ -69,7 +74,7 @@ export class DraftKeeper {
 
   /** Takes in what the server has by now, such as the version an upload has made. */
   async pull() {
-    await this.#idle();
+    while (this.#busy) await this.#busy;
     const { content, etag } = await this.#read();
     if (this.#busy) return this.pull();
     this.#meet(content, etag);
@@ -82,17 +87,12 @@ export class DraftKeeper {
     this.theirs = null;
     [this.#base, this.#etag] = [content, etag];
     if (whose === "theirs") this.content = content;
-    this.#become(this.is_clean ? "saved" : "edited", { adopted: whose === "theirs" });
+    this.#become(this.#differs ? "edited" : "saved", { adopted: whose === "theirs" });
     await this.flush();
   }
 
   stop() {
     this.#time.cancel(this.#timer);
-  }
-
-  /** Of several who wait for a save, each looks again: another may have begun. */
-  async #idle() {
-    while (this.#busy) await this.#busy;
   }
 
   #later(ms) {
@@ -107,7 +107,7 @@ export class DraftKeeper {
       const { etag } = await this.#save(sent, this.#etag);
       [this.#base, this.#etag, this.#failures] = [sent, etag, 0];
       // What was typed during the save is not in it.
-      this.#become(this.is_clean ? "saved" : "edited");
+      this.#become(this.#differs ? "edited" : "saved");
       if (!this.is_clean) this.#later(PAUSE_MS);
     } catch (error) {
       await this.#failed(error);
@@ -142,7 +142,7 @@ export class DraftKeeper {
     }
     const adopted = !isSame(merged, this.content);
     [this.#base, this.#etag, this.content] = [content, etag, merged];
-    this.#become(this.is_clean ? "saved" : "edited", { adopted });
+    this.#become(this.#differs ? "edited" : "saved", { adopted });
   }
 
   #become(state, { adopted = false } = {}) {
