@@ -1,23 +1,36 @@
-/** Owns the bar under the picture: play, places, sound, speed, full screen, and the keys for them. */
+/** Owns the bar under the picture: play, places, sound, captions, speed, quality, windows, and the keys for them. */
 
-import { h, icon, say } from "./element.js";
+import { control, draw } from "./control.js";
+import { h, say, show } from "./element.js";
 import { clock } from "./format.js";
+import { like, liking } from "./liking.js";
+import { menu } from "./menu.js";
 import { seekBar } from "./seek_bar.js";
+import { SPEEDS, shortcutFor, stepSpeed } from "./shortcuts.js";
+import { shortcutsDialog } from "./shortcuts_dialog.js";
+import { soundControl } from "./sound.js";
+import { fullscreenControl, pipControl } from "./window_modes.js";
 
-const RATES = [0.75, 1, 1.25, 1.5, 1.75, 2];
-const STEP_MS = 10_000;
-const KEY_STEP_MS = 5_000;
-const VOLUME_STEP = 0.1;
+const SKIP_MS = 10_000;
 
-/** @returns {{element: HTMLElement, update: () => void, keys: (key: string) => boolean, fullscreenOf: (e: HTMLElement) => void}} */
-export function controls({ video, player, client, item, press }) {
-  const play = button("play", "Play", press.toggle, { testid: "play" });
-  const back = button("undo", "Back 10 seconds", () => player.seek(player.position_ms - STEP_MS));
+/**
+ * @returns {{element: HTMLElement, update: () => void, keys: (key: string) => boolean, close: () => void,
+ *            skip: (ms: number) => void, fullscreenOf: (e: HTMLElement) => void, useSprite: (s: object | null) => void}}
+ */
+export function controls({ video, player, item, press, media, captions, seen }) {
+  const skip = (ms) => player.seek(player.position_ms + ms);
+  const play = control("play", "Play", press.toggle, { testid: "play" });
+  const back = control("undo", "Back 10 seconds", () => skip(-SKIP_MS));
+  back.classList.add("control--back");
   const sound = soundControl(video);
   const position = h("span", { class: "controls__position", data: { testid: "position" } });
   const total = h("span", { class: "controls__total" });
-  const full = fullscreenControl(video);
-  const bar = seekBar({ video, player, client, duration_ms: item.duration_ms });
+  const [caption, speed, quality] = [captionsMenu(captions), speedMenu(video), qualityMenu(media)];
+  const [pip, full] = [pipControl(video), fullscreenControl(video)];
+  const help = control("keyboard", "Keys", shortcutsDialog, { testid: "help" });
+  help.classList.add("control--help");
+  const bar = seekBar({ video, player, duration_ms: item.duration_ms, seen });
+  const menus = [caption, speed, quality];
   const element = h(
     "div",
     { class: "controls" },
@@ -28,8 +41,9 @@ export function controls({ video, player, client, item, press }) {
       play, back, sound.element,
       h("span", { class: "controls__time" }, position, h("span", { "aria-hidden": "true" }, "/"), total),
       h("span", { class: "controls__space" }),
-      rateControl(video), full.element,
+      menus.map((each) => each.button), help, pip.element, full.element,
     ),
+    menus.map((each) => each.element),
   );
   const update = () => {
     draw(play, player.active ? "pause" : "play", player.active ? "Pause" : "Play");
@@ -38,85 +52,93 @@ export function controls({ video, player, client, item, press }) {
     say(total, clock(player.duration_ms || item.duration_ms));
     bar.update();
   };
-  const keys = keyTable({ video, player, press, sound, full });
-  return { element, update, keys, fullscreenOf: full.of };
+  const acts = actsOf({ video, player, press, media, captions, sound, speed, full, pip, skip });
+  const close = () => menus.forEach((each) => (each.close(), each.off()));
+  return { element, update, keys: (key) => obey(key, acts), close, skip, fullscreenOf: full.of, useSprite: bar.useSprite };
 }
 
-/** Which key does what; true if it did something. */
-function keyTable({ video, player, press, sound, full }) {
-  const by = (ms) => () => player.seek(player.position_ms + ms);
-  const louder = (step) => () => {
-    video.volume = Math.min(1, Math.max(0, Math.round((video.volume + step) * 10) / 10));
-    video.muted = video.volume === 0;
-  };
-  const table = {
-    " ": press.toggle, k: press.toggle, f: full.toggle, m: sound.toggle,
-    arrowleft: by(-KEY_STEP_MS), arrowright: by(KEY_STEP_MS), j: by(-STEP_MS), l: by(STEP_MS),
-    arrowup: louder(VOLUME_STEP), arrowdown: louder(-VOLUME_STEP), home: () => player.seek(0),
-  };
-  return (key) => {
-    table[key]?.();
-    return key in table;
+function obey(key, acts) {
+  const shortcut = shortcutFor(key);
+  if (shortcut) acts[shortcut.act](shortcut.of);
+  return shortcut !== null;
+}
+
+/** What the acts of shortcuts.js do here. */
+function actsOf({ video, player, press, media, captions, sound, speed, full, pip, skip }) {
+  return {
+    toggle: press.toggle,
+    skip,
+    frame: (step) => player.active || skip((step * 1000) / media.frames_per_s),
+    tenth: (digit) => player.seek((player.duration_ms * digit) / 10),
+    speed: (step) => speed.choose(stepSpeed(video.playbackRate, step)),
+    louder: sound.louder,
+    mute: sound.toggle,
+    captions: () => captions.toggle(),
+    fullscreen: full.toggle,
+    pip: pip.toggle,
+    help: shortcutsDialog,
   };
 }
 
-function button(name, label, act, data = {}) {
-  return h("button", { class: "control", type: "button", "aria-label": label, title: label, data, on: { click: act } }, icon(name));
-}
-
-/** Redraws a button only if it shows something else: the icon under a pressed pointer must stay. */
-function draw(element, name, label) {
-  if (element.getAttribute("aria-label") === label) return;
-  element.replaceChildren(icon(name));
-  element.setAttribute("aria-label", label);
-  element.title = label;
-}
-
-function soundControl(video) {
-  const toggle = () => {
-    video.muted = !video.muted;
-    if (!video.muted && video.volume === 0) video.volume = 0.5;
+function speedMenu(video) {
+  const choose = (speed) => {
+    video.playbackRate = video.defaultPlaybackRate = speed;
+    like({ speed });
   };
-  const mute = button("sound", "Mute", toggle, { testid: "mute" });
-  const volume = h("input", { class: "volume", type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Volume" });
-  const element = h("span", { class: "controls__sound" }, mute, volume);
-  const update = () => {
-    const level = video.muted ? 0 : video.volume;
-    draw(mute, level === 0 ? "muted" : "sound", level === 0 ? "Unmute" : "Mute");
-    volume.value = String(level);
-    volume.style.setProperty("--part", String(level));
-  };
-  volume.addEventListener("input", () => {
-    video.volume = Number(volume.value);
-    video.muted = video.volume === 0;
+  const made = menu({
+    label: "Speed",
+    face: null,
+    testid: "rate",
+    choices: () => SPEEDS.map((speed) => ({ value: String(speed), words: speed === 1 ? "Normal" : `${speed}×` })),
+    chosen: () => String(video.playbackRate),
+    choose: (value) => choose(Number(value)),
   });
-  video.addEventListener("volumechange", update);
+  const update = () => made.say(`${video.playbackRate}×`);
+  video.addEventListener("ratechange", update);
+  video.playbackRate = video.defaultPlaybackRate = liking().speed;
   update();
-  return { element, toggle };
+  return { ...made, choose, off: () => video.removeEventListener("ratechange", update) };
 }
 
-function rateControl(video) {
-  const choices = RATES.map((rate) => h("option", { value: String(rate) }, `${rate}×`));
-  const select = h("select", { class: "rate", "aria-label": "Speed", title: "Speed", data: { testid: "rate" } }, choices);
-  select.value = "1";
-  select.addEventListener("change", () => (video.playbackRate = video.defaultPlaybackRate = Number(select.value)));
-  return select;
+function qualityMenu(media) {
+  const words = (name) => (name === "auto" ? "Auto" : name);
+  const made = menu({
+    label: "Quality",
+    face: "sliders",
+    testid: "quality",
+    choices: () => [
+      { value: "auto", words: "Auto", note: media.wanted === "auto" ? media.shown : "" },
+      ...media.qualities.map((name) => ({ value: name, words: name })),
+    ],
+    chosen: () => (media.qualities.includes(media.wanted) ? media.wanted : "auto"),
+    choose: (value) => media.choose(value),
+  });
+  made.button.classList.add("control--quality");
+  const update = () => {
+    show(made.button, media.qualities.length > 1);
+    made.say(words(media.qualities.includes(media.wanted) ? media.wanted : "auto"));
+  };
+  const offs = ["qualities", "quality"].map((name) => media.on(name, update));
+  update();
+  return { ...made, off: () => offs.forEach((off) => off()) };
 }
 
-function fullscreenControl(video) {
-  let stage = null;
-  const toggle = () => {
-    if (document.fullscreenElement) void document.exitFullscreen();
-    else if (stage?.requestFullscreen) stage.requestFullscreen().catch(() => {});
-    else video.webkitEnterFullscreen?.();
+function captionsMenu(captions) {
+  const made = menu({
+    label: "Captions",
+    face: "captions",
+    testid: "captions",
+    choices: () => [{ value: "", words: "Off" }, ...captions.choices.map(({ language, label }) => ({ value: language, words: label }))],
+    chosen: () => captions.shown,
+    choose: (language) => captions.choose(language),
+  });
+  made.button.classList.add("control--captions");
+  const update = () => {
+    show(made.button, captions.choices.length > 0);
+    made.button.classList.toggle("is-on", captions.shown !== "");
+    made.button.setAttribute("aria-label", `Captions: ${captions.choices.find(({ language }) => language === captions.shown)?.label ?? "off"}`);
   };
-  const element = button("fullscreen", "Full screen", toggle, { testid: "fullscreen" });
-  const of = (given) => {
-    stage = given;
-    stage.addEventListener("fullscreenchange", () => {
-      const on = document.fullscreenElement === stage;
-      draw(element, on ? "window" : "fullscreen", on ? "Leave full screen" : "Full screen");
-    });
-  };
-  return { element, toggle, of };
+  const off = captions.on("change", update);
+  update();
+  return { ...made, off };
 }

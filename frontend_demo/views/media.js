@@ -1,62 +1,128 @@
 /**
- * Owns how bytes reach a media element: hls.js where MediaSource is, the browser's own HLS elsewhere, a plain
- * mp4 as the last way; and the renewal of addresses that run out.
+ * Owns how bytes reach a media element: hls.js where MediaSource is, the browser's own HLS elsewhere, a plain mp4 as
+ * the last way; which quality; and that addresses that run out are renewed without anybody noticing (S46).
  */
 
-const HLS_JS = "/vendor/hls.js/hls.mjs";
+import { Emitter } from "../client/emitter.js";
+import { engineSettings, loadEngine, spare_s } from "./engine.js";
+import { like, liking, savesData } from "./liking.js";
+import { addressIn, isSameFile } from "./playlist.js";
+import { beginning, warmPlaylists } from "./prefetch.js";
+import { heightOf, nameIn, nearest } from "./rendition.js";
+
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 
-/** Buffered ahead when the network allows: a lift ride, not a flight. */
-const BUFFER_S = 180;
-
-/** Addresses are renewed after this share of their life. */
-const RENEW_SHARE = 0.8;
+/** With this much loaded ahead a play need not wait for new addresses. */
+const ENOUGH_S = 4;
 
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 15_000;
 
-export class Media {
+/** The longest a timer can be. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** A refused address: it ran out, or the right to it did; asking again tells which. */
+const REFUSED = new Set([401, 403, 410]);
+
+/**
+ * Events: `trouble` {text} (null: it is over), `addresses` {answer} (at each load), `qualities` {} (they are
+ * known), `quality` {name, auto} (another one is on the screen), `failed` {code, status, fatal}.
+ */
+export class Media extends Emitter {
   #video;
-  #fetch;
-  #changed;
+  #addresses;
+  #of;
+  #place_ms;
   #hls = null;
-  #until_ms = 0;
+  #Hls = null;
+  #renewed = new Map();
+  #base = null;
+  #started_s = 0;
+  #wanted = liking().quality;
+  #saves = savesData();
   #failures = 0;
-  #timer = null;
+  #retry_timer = null;
+  #renew_timer = null;
+  #offs = [];
   #closed = false;
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {() => Promise<object>} fetch  `GET /v1/items/{id}/media`
-   * @param {(problem: string | null) => void} changed  told what stands in the way, or null when it plays
+   * @param {{item: string, play: string, addresses: import("./addresses.js").Addresses, place_ms: () => number}} of
+   *        `play`: a random id of this visit; `place_ms`: where it is going to begin
    */
-  constructor(video, fetch, changed) {
+  constructor(video, { item, play, addresses, place_ms }) {
+    super();
     this.#video = video;
-    this.#fetch = fetch;
-    this.#changed = changed;
-    video.addEventListener("error", () => !this.#hls && this.#retry());
-    video.addEventListener("playing", () => this.#well());
+    this.#addresses = addresses;
+    this.#of = { item, play };
+    this.#place_ms = place_ms;
+    this.#listen("error", () => this.#elementFailed());
+    this.#listen("playing", () => (this.#well(), this.#keepFresh()));
+    this.#listen("loadedmetadata", () => this.#placed());
+    for (const name of ["play", "pause"]) this.#listen(name, () => this.#ahead());
+  }
+
+  /** The names of the rungs, best first; empty where the browser chooses by itself. */
+  get qualities() {
+    return (this.#hls?.levels ?? []).map((level) => nameOf(level)).sort((a, b) => heightOf(b) - heightOf(a));
+  }
+
+  /** The rung that was asked for, or `auto`. */
+  get wanted() {
+    return this.#wanted;
+  }
+
+  /** The rung on the screen; empty before the first. */
+  get shown() {
+    const level = this.#hls?.levels[this.#hls.currentLevel];
+    return level ? nameOf(level) : "";
+  }
+
+  /** Frames a second of what is shown. */
+  get frames_per_s() {
+    return this.#hls?.levels[this.#hls.currentLevel]?.frameRate || 25;
+  }
+
+  /** Whether the place where it would begin has been loaded. */
+  get ready() {
+    return this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
   }
 
   /** Loads; tries again by itself while the network is away. */
   async load() {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#retry_timer);
     try {
-      const addresses = await this.#fetch();
+      const [answer, Hls] = await Promise.all([this.#warmed(), loadEngine()]);
       if (this.#closed) return;
-      this.#until_ms = Date.now() + addresses.expires_in_s * 1000 * RENEW_SHARE;
-      if (addresses.poster_url && !this.#video.poster) this.#video.poster = addresses.poster_url;
-      await this.#use(addresses);
+      this.#Hls = Hls;
+      this.emit("addresses", { answer });
+      if (answer.poster_url && !this.#video.poster) this.#video.poster = answer.poster_url;
+      this.#use(answer);
+      this.#keepFresh();
     } catch (error) {
-      if (error.status >= 400 && error.status < 500) this.#changed(error.message);
-      else this.#retry();
+      this.#refused(error);
     }
   }
 
-  /** Before a play: new addresses if the old ones have grown old during a pause (S46). */
+  /**
+   * Before a play: new addresses if the old ones have grown old during a pause (S46). What is loaded plays at once;
+   * nobody waits for addresses that are needed later.
+   */
   async fresh() {
-    if (Date.now() < this.#until_ms) return;
-    await this.load();
+    if (this.#addresses.good_ms > 0) return;
+    const renewing = this.#renew();
+    if (this.#aheadOf() < ENOUGH_S) await renewing;
+  }
+
+  /** Plays in that quality from the next segment on, and in the next lecture too. */
+  choose(name) {
+    this.#wanted = name;
+    like({ quality: name });
+    // What is loaded ahead is thrown away only for a quality that was asked for by name.
+    if (this.#hls && name === "auto") this.#hls.loadLevel = -1;
+    else if (this.#hls) this.#hls.nextLevel = this.#levelOf(name);
+    this.emit("qualities", {});
   }
 
   /** The user asks to try again now. */
@@ -67,62 +133,213 @@ export class Media {
 
   close() {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#retry_timer);
+    clearTimeout(this.#renew_timer);
+    for (const off of this.#offs) off();
+    const bandwidth = this.#hls?.bandwidthEstimate;
+    if (Number.isFinite(bandwidth)) like({ bandwidth: Math.round(bandwidth) });
     this.#hls?.destroy();
     this.#video.removeAttribute("src");
     this.#video.load();
+    this.silence();
   }
 
-  async #use({ hls_url, mp4_url }) {
-    const Hls = window.MediaSource || window.ManagedMediaSource ? (await import(HLS_JS)).default : null;
-    if (this.#closed) return;
-    if (hls_url && Hls?.isSupported()) return this.#useHlsJs(Hls, hls_url);
+  #listen(name, act) {
+    this.#video.addEventListener(name, act);
+    this.#offs.push(() => this.#video.removeEventListener(name, act));
+  }
+
+  /** The playlists are on their way while the engine still is. */
+  async #warmed() {
+    const answer = await this.#addresses.get();
+    if (!this.#hls) void warmPlaylists(answer, beginning(answer.renditions, this.#video.clientWidth));
+    return answer;
+  }
+
+  #use({ hls_url, mp4_url, renditions }) {
+    this.#renewed.clear();
+    this.#base = hls_url ? new URL(hls_url, location.href) : null;
+    if (hls_url && this.#Hls) return this.#useEngine(hls_url, renditions);
     const native = hls_url && this.#video.canPlayType(HLS_TYPE);
     this.#video.src = native ? hls_url : mp4_url;
   }
 
-  #useHlsJs(Hls, url) {
+  #useEngine(url, renditions) {
     if (this.#hls) return this.#hls.loadSource(url);
-    this.#hls = new Hls({
-      // Playlists carry signed addresses: nothing may be added to them, and the whole file is one of them.
-      enableWorker: false,
-      capLevelToPlayerSize: true,
-      maxBufferLength: BUFFER_S,
-      backBufferLength: BUFFER_S,
-      startPosition: -1,
-    });
-    this.#hls.on(Hls.Events.ERROR, (_, problem) => problem.fatal && this.#broke(Hls, problem));
-    this.#hls.on(Hls.Events.FRAG_BUFFERED, () => this.#well());
-    this.#hls.loadSource(url);
-    this.#hls.attachMedia(this.#video);
+    const route = (xhr, address, context) => this.#route(xhr, address, context);
+    const { bandwidth } = liking();
+    const hls = new this.#Hls(engineSettings({ ...this.#of, bandwidth, saves: this.#saves, route }));
+    const { Events } = this.#Hls;
+    this.#hls = hls;
+    hls.on(Events.MANIFEST_PARSED, () => this.#begin(renditions));
+    hls.on(Events.LEVEL_SWITCHED, (_, { level }) => this.emit("quality", { name: nameOf(hls.levels[level]), auto: hls.autoLevelEnabled }));
+    hls.on(Events.ERROR, (_, problem) => this.#engineFailed(problem));
+    hls.on(Events.FRAG_BUFFERED, () => this.#well());
+    hls.loadSource(url);
+    hls.attachMedia(this.#video);
   }
 
-  #broke(Hls, problem) {
-    if (problem.type === Hls.ErrorTypes.MEDIA_ERROR && this.#failures < 2) {
+  // ---- beginning ----------------------------------------------------------------------------------------
+
+  /** Loads first what will be seen first: in the right quality, from the place where the student is. */
+  #begin(renditions) {
+    const hls = this.#hls;
+    const rendition = beginning(renditions, this.#video.clientWidth);
+    if (rendition) hls.startLevel = this.#levelOf(rendition.name);
+    if (this.#wanted !== "auto") hls.loadLevel = this.#levelOf(this.#wanted);
+    this.emit("qualities", {});
+    this.#started_s = this.#place_ms() / 1000;
+    hls.startLoad(this.#started_s);
+  }
+
+  /**
+   * The player has put the element where the student is. A place of 0 is no seek, so the engine would not hear that
+   * it is not where it was when loading began, and would go there itself.
+   */
+  #placed() {
+    if (!this.#hls || this.#hls.hasEnoughToStart) return;
+    const place_s = this.#place_ms() / 1000;
+    if (place_s > 0.5 || this.#started_s <= 0.5) return;
+    this.#started_s = place_s;
+    this.#hls.startLoad(place_s);
+  }
+
+  /** Where every byte is paid for, a lecture at rest has only its start loaded. */
+  #ahead() {
+    if (this.#hls && this.#saves) this.#hls.config.maxBufferLength = spare_s(!this.#video.paused);
+  }
+
+  #aheadOf() {
+    const { buffered, currentTime } = this.#video;
+    for (let index = 0; index < buffered.length; index += 1) {
+      if (buffered.start(index) <= currentTime + 0.1 && buffered.end(index) > currentTime) return buffered.end(index) - currentTime;
+    }
+    return 0;
+  }
+
+  // ---- addresses ----------------------------------------------------------------------------------------
+
+  /** While it plays, new addresses come before the old ones end. At rest the next play asks. */
+  #keepFresh() {
+    clearTimeout(this.#renew_timer);
+    if (this.#closed || this.#video.paused) return;
+    const wait_ms = Math.min(TIMER_MAX_MS, Math.max(1_000, this.#addresses.good_ms));
+    this.#renew_timer = setTimeout(() => !this.#video.paused && void this.#renew(), wait_ms);
+  }
+
+  /** Takes new addresses and goes on as if nothing had been: what is loaded stays loaded. */
+  async #renew() {
+    try {
+      const answer = await this.#addresses.renew();
+      if (this.#closed) return;
+      if (!(await this.#adopt(answer))) this.#use(answer);
+      this.#keepFresh();
+    } catch (error) {
+      this.#refused(error);
+    }
+  }
+
+  /** Whether the engine can go on where it is: they are other addresses of the very same bytes. */
+  async #adopt({ hls_url }) {
+    if (!this.#hls?.levels.length || !hls_url) return false;
+    const base = new URL(hls_url, location.href);
+    const loaded = this.#hls.levels.filter((level) => level.details);
+    const renewed = await Promise.all(loaded.map((level) => this.#renewedFile(level, base)));
+    if (this.#closed) return true;
+    if (renewed.includes(null)) return false;
+    loaded.forEach((level, index) => this.#renewed.set(nameOf(level), renewed[index]));
+    this.#base = base;
+    return true;
+  }
+
+  /** The new address of the file of a rung; null if it is another file by now. */
+  async #renewedFile(level, base) {
+    const response = await fetch(new URL(`${nameOf(level)}.m3u8`, base));
+    if (!response.ok) return null;
+    const text = await response.text();
+    const address = isSameFile(text, level.details.m3u8) ? addressIn(text) : null;
+    return address && new URL(address, response.url).href;
+  }
+
+  /** Opens a request at the newest address of what is asked for. */
+  #route(xhr, address, { frag, type, headers }) {
+    if (frag) for (const name of Object.keys(headers ?? {})) if (name.startsWith("CMCD-")) delete headers[name];
+    const name = frag ? nameOf(this.#hls.levels[frag.level]) : nameIn(address);
+    const renewed = frag ? this.#renewed.get(name) : type === "level" && new URL(`${name}.m3u8`, this.#base).href;
+    if (renewed && renewed !== address) xhr.open("GET", renewed, true);
+  }
+
+  // ---- failures -----------------------------------------------------------------------------------------
+
+  #elementFailed() {
+    const { error } = this.#video;
+    if (this.#hls || !error) return;
+    this.emit("failed", { code: `media.${error.code}`, status: 0, fatal: true });
+    this.#retry();
+  }
+
+  #engineFailed(problem) {
+    const status = problem.response?.code ?? 0;
+    // A wait for data is told as a wait.
+    if (problem.fatal || !/^buffer(Stalled|Nudge|SeekOver)/.test(problem.details)) {
+      this.emit("failed", { code: problem.details, status, fatal: problem.fatal });
+    }
+    if (REFUSED.has(status)) return void this.#renewAfterRefusal(problem.fatal);
+    if (problem.fatal) this.#broke(problem);
+  }
+
+  async #renewAfterRefusal(fatal) {
+    if (fatal) this.#failures += 1;
+    if (this.#failures > 2) return this.#retry();
+    await this.#renew();
+    if (!this.#closed) this.#hls.startLoad();
+  }
+
+  #broke(problem) {
+    if (problem.type === this.#Hls.ErrorTypes.MEDIA_ERROR && this.#failures < 2) {
       this.#failures += 1;
       return this.#hls.recoverMediaError();
     }
     this.#retry();
   }
 
+  /** The server says no: that is told. It says nothing: tried again. */
+  #refused(error) {
+    if (this.#closed) return;
+    if (error.status >= 400 && error.status < 500) this.emit("trouble", { text: error.message });
+    else this.#retry();
+  }
+
   #retry() {
     if (this.#closed) return;
     this.#failures += 1;
     const wait_ms = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(8, this.#failures));
-    this.#changed(navigator.onLine ? "The video does not come through. Trying again …" : "Waiting for the network …");
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#resume(), wait_ms);
+    if (this.#aheadOf() < 1) this.emit("trouble", { text: navigator.onLine ? "The video does not come through. Trying again …" : "Waiting for the network …" });
+    clearTimeout(this.#retry_timer);
+    this.#retry_timer = setTimeout(() => this.#resume(), wait_ms);
   }
 
-  /** Goes on loading where the buffer ends if the addresses are still good: what is buffered plays on. */
-  #resume() {
-    if (this.#hls?.levels.length && Date.now() < this.#until_ms) this.#hls.startLoad();
-    else void this.load();
+  /** Goes on loading where the buffer ends: what is loaded plays on. A downloaded lecture has other addresses off line. */
+  async #resume() {
+    if (!this.#hls?.levels.length) return void this.load();
+    const answer = await this.#addresses.renew().catch(() => null);
+    if (this.#closed) return;
+    if (!answer || (await this.#adopt(answer).catch(() => true))) return this.#hls.startLoad();
+    this.#use(answer);
   }
 
   #well() {
     if (this.#failures === 0) return;
     this.#failures = 0;
-    this.#changed(null);
+    this.emit("trouble", { text: null });
   }
+
+  #levelOf(name) {
+    const rungs = this.#hls.levels.map((level, index) => ({ name: nameOf(level), index }));
+    return nearest(rungs, name)?.index ?? -1;
+  }
+}
+
+function nameOf(level) {
+  return nameIn(level?.uri ?? level?.url?.[0] ?? "") || `${level?.height ?? 0}p`;
 }

@@ -1,0 +1,78 @@
+/**
+ * Owns what is fetched before anybody presses play: the engine, an item's addresses and playlists, and the segment
+ * it begins with. All of it goes through the browser's cache, so nothing is fetched twice.
+ */
+
+import { addressesOf } from "./addresses.js";
+import { loadEngine } from "./engine.js";
+import { liking, savesData } from "./liking.js";
+import { piecesAt } from "./playlist.js";
+import { startRendition } from "./rendition.js";
+
+export { loadEngine };
+
+/** An item's start is fetched once in this time. */
+const AGAIN_MS = 5 * 60_000;
+
+/** A place this close to the end is played from the beginning. */
+const END_MS = 1_000;
+
+const fetched = new Map();
+
+/** What a play begins with on this screen. */
+export function beginning(renditions, width_px = window.innerWidth) {
+  const { quality, bandwidth } = liking();
+  return startRendition(renditions, { quality, bandwidth, width_px: width_px * window.devicePixelRatio });
+}
+
+/** The playlists of what is about to play, while the engine still loads; failures are the player's to tell. */
+export async function warmPlaylists({ hls_url, renditions }, rendition = beginning(renditions)) {
+  if (!hls_url || !rendition) return;
+  const url = new URL(`${rendition.name}.m3u8`, new URL(hls_url, location.href));
+  await Promise.allSettled([fetch(hls_url), fetch(url)]);
+}
+
+/**
+ * Fetches the start of an item that may be next: where the student is in it. Quiet: it neither throws nor competes
+ * with what plays, and does nothing where data is saved.
+ * @param {{api: any, client: any}} of @param {{id: string, kind: string, duration_ms: number, progress: any}} item
+ */
+export async function prefetchStart({ api, client }, item) {
+  if (item.kind !== "video" || savesData()) return;
+  if (performance.now() - (fetched.get(item.id) ?? -AGAIN_MS) < AGAIN_MS) return;
+  fetched.set(item.id, performance.now());
+  try {
+    void loadEngine().catch(() => {});
+    const answer = await addressesOf({ api, client }, item.id).get();
+    await fetchStart(answer, placeOf(client, item));
+  } catch {
+    fetched.delete(item.id);
+  }
+}
+
+async function fetchStart({ hls_url, poster_url, renditions }, place_ms) {
+  const rendition = hls_url && beginning(renditions);
+  if (!rendition) return;
+  if (poster_url) new Image().src = poster_url;
+  const master = new URL(hls_url, location.href);
+  void quietly(master);
+  const playlist = await quietly(new URL(`${rendition.name}.m3u8`, master)).then((response) => response.text());
+  const pieces = piecesAt(playlist, place_ms / 1000);
+  if (!pieces) return;
+  const url = new URL(pieces.url, master);
+  for (const bytes of [pieces.head, pieces.segment]) {
+    if (bytes) await quietly(url, { Range: `bytes=${bytes.from}-${bytes.to}` }).then((response) => response.arrayBuffer());
+  }
+}
+
+function placeOf(client, item) {
+  const head = client.heads.get(item.id);
+  const place_ms = head?.rev > 0 ? client.heads.place(item.id) : (item.progress?.position_ms ?? 0);
+  return place_ms >= item.duration_ms - END_MS ? 0 : place_ms;
+}
+
+async function quietly(url, headers = {}) {
+  const response = await fetch(url, { headers, priority: "low" });
+  if (!response.ok) throw new Error(`${response.status}`);
+  return response;
+}
