@@ -7,8 +7,10 @@ import { Boot } from "./boot.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { Heads } from "./heads.js";
+import { MediaQuestions } from "./media.js";
 import { Outbox, isRefusedChunk } from "./outbox.js";
 import { Player } from "./player.js";
+import { Reader } from "./reader.js";
 import { ServerClock } from "./clock.js";
 import { Tabs } from "./tabs.js";
 import { newId } from "./ids.js";
@@ -53,6 +55,7 @@ export class Client extends Emitter {
   #boot;
   #waking = false;
   #answers = new Answers(this);
+  #media;
   #followed = new Set();
   #players = new Set();
   #pulls = new Map();
@@ -87,6 +90,7 @@ export class Client extends Emitter {
       credentials: () => link.credentials(this.device.id),
       hello: () => this.hello(this.device),
     });
+    this.#media = new MediaQuestions((message) => this.#connection.send(message), link.time);
     this.#tabs = new Tabs({ time: link.time, make: channel, look: () => this.#deliverLeft() });
     this.#listen();
     this.#take(seat);
@@ -165,7 +169,14 @@ export class Client extends Emitter {
     return player;
   }
 
-  /** A player has let go. */
+  /** Binds a page that shows a document to an item. @returns {Reader} */
+  read(options) {
+    const reader = new Reader(this, options);
+    this.#players.add(reader);
+    return reader;
+  }
+
+  /** A player or a reader has let go. */
   forgetPlayer(player) {
     this.#players.delete(player);
   }
@@ -187,6 +198,15 @@ export class Client extends Emitter {
     });
     this.#connection.send({ type: "pull", items: [item] });
     return answer;
+  }
+
+  /**
+   * Asks how to play an item: addresses that are good for `expires_in_s`, to be asked for again after
+   * `renew_at_s` (both from the answer on), and before a play that follows a long pause. Resolves with what
+   * `GET /v1/items/{item}/media` gives; rejects with `status`: 404 refused, 503 busy, 0 no link or no answer.
+   */
+  media(item) {
+    return this.#media.ask(item);
   }
 
   /** Marks an item done, or not, that no player has open: a visit of its own. */
@@ -393,6 +413,7 @@ export class Client extends Emitter {
   #linkChanged({ state, verdict, failures }) {
     if (state !== "online") this.#outbox.shut();
     if (state !== "online") this.#answerPulls();
+    if (state !== "online") this.#media.lost();
     if (state === "refused") return this.#say("refused", verdict);
     const long = failures > 1 || (verdict?.retry_after_ms ?? 0) > AWAY_AFTER_MS;
     const away = state === "stopped" || (state === "waiting" && (long || this.status === "offline"));
@@ -430,6 +451,7 @@ export class Client extends Emitter {
     if (message.type === "discontinuity") return this.#askFor(message.items);
     if (message.type === "rejected") return this.emit("rejected", message);
     if (message.type === "presence") return this.#hint(message);
+    if (message.type === "media") return this.#media.hear(message);
     if (isRefusedChunk(message)) this.#outbox.refused();
     if (message.type === "error") console.warn(`playhead: a frame was refused: ${message.field}: ${message.message}`);
   }
@@ -505,6 +527,7 @@ export class Client extends Emitter {
 function summary(message) {
   const { type } = message;
   if (type === "hello") return { type, device: message.device.name };
+  if (type === "media") return { type, item: message.item, code: message.code };
   if (type === "events") {
     return { type, kinds: message.events.map((each) => each.kind), to_seq: message.events.at(-1)?.seq };
   }

@@ -12,6 +12,7 @@ import { systemTime } from "./time.js";
 
 export { Client, SignInNeeded, describeDevice };
 export { Player } from "./player.js";
+export { Reader } from "./reader.js";
 export { CLOSE_CODES } from "./close_codes.js";
 export { placeNow } from "./heads.js";
 
@@ -92,6 +93,15 @@ function channelOf(name) {
 export function attach(video, { client = latest, ...options }) {
   if (!client) throw new Error("attach: connect first, or pass a client.");
   return client.attach(video, options);
+}
+
+/**
+ * Binds a page that shows a document to an item; see `Reader`.
+ * @param {{item: string, version: string, duration_ms: number, client?: Client, start_ms?: number}} options
+ */
+export function read({ client = latest, ...options }) {
+  if (!client) throw new Error("read: connect first, or pass a client.");
+  return client.read(options);
 }
 
 function credentialsFrom({ tickets, socketUrl, token }) {

@@ -11,8 +11,8 @@
  * frame; `stalled` wants to play and does not move (buffering, or a seek under way).
  */
 
-import { Emitter } from "./emitter.js";
 import { SpanMeter, rateOf } from "./spans.js";
+import { Standing } from "./standing.js";
 import { REAL_PLAY_MS, Visit } from "./visit.js";
 import { within } from "./time.js";
 
@@ -52,7 +52,7 @@ const END_MS = 750;
  * device_kind, position_ms}, `declined` (an automatic start of a finished item), `blocked` (the browser
  * refuses to play without a gesture), `outdated` {version} (the server has a newer version of the item).
  */
-export class Player extends Emitter {
+export class Player extends Standing {
   phase = "idle";
   #video;
   #client;
@@ -69,7 +69,6 @@ export class Player extends Emitter {
   #beat_ms = null;
   #noted_mono = 0;
   #slept_at_ms = null;
-  #known_offer = null;
   #tick_at_ms = 0;
   #cancelTick = () => {};
   #cancelPresence = () => {};
@@ -83,7 +82,7 @@ export class Player extends Emitter {
    *        show until the server has told the head
    */
   constructor(video, client, { item, version, intent = "resume", at_ms = null, start_ms = 0 }) {
-    super();
+    super(client, { item, version });
     this.#video = video;
     this.#client = client;
     this.#item = item;
@@ -98,14 +97,6 @@ export class Player extends Emitter {
     this.#present();
   }
 
-  get item() {
-    return this.#item;
-  }
-
-  get version() {
-    return this.#version;
-  }
-
   /** Where the player stands, in ms. */
   get position_ms() {
     return Math.round(this.#wanted_ms ?? this.#video.currentTime * 1000);
@@ -116,38 +107,9 @@ export class Player extends Emitter {
     return Number.isFinite(duration) ? Math.round(duration * 1000) : (this.head?.duration_ms ?? 0);
   }
 
-  /** The newest head of the item, or null. */
-  get head() {
-    return this.#client.heads.get(this.#item);
-  }
-
   /** Whether the user wants it to play, be it moving or not. */
   get active() {
     return this.phase !== "idle";
-  }
-
-  /**
-   * The other device that has the baton: where it is by now and whether it plays. Null if it is ours or
-   * nobody's.
-   */
-  get elsewhere() {
-    const { head } = this;
-    if (!head || head.rev === 0 || !head.device || this.#mine(head)) return null;
-    const { device, device_name, device_kind, playing } = head;
-    return { device, device_name, device_kind, playing, position_ms: this.#placeNow() };
-  }
-
-  /** The second place on offer (R4), unless the user has acted on it or dismissed it; else null. */
-  get offer() {
-    const { head } = this;
-    if (!this.#isPlace(head) || !head.candidate || offerKey(head.candidate) === this.#known_offer) return null;
-    return head.candidate;
-  }
-
-  /** The user does not want the offered place. */
-  dismissOffer() {
-    this.#known_offer = offerKey(this.head?.candidate);
-    this.emit("change");
   }
 
   /**
@@ -156,9 +118,9 @@ export class Player extends Emitter {
    */
   get returnPlace() {
     const { head } = this;
-    if (!this.#visit.peeking || !this.#isPlace(head)) return null;
+    if (!this.#visit.peeking || !this.isPlace(head)) return null;
     const { device, device_name, device_kind } = head;
-    return { position_ms: this.#placeNow(), device, device_name, device_kind };
+    return { position_ms: this.placeNow(), device, device_name, device_kind };
   }
 
   /** Content ms played that no journal entry holds yet. */
@@ -220,7 +182,7 @@ export class Player extends Emitter {
    * user, so one run: `chosen` begins it, and what is played belongs to it.
    */
   continueHere() {
-    const place_ms = this.#placeNow() ?? this.position_ms;
+    const place_ms = this.placeNow() ?? this.position_ms;
     this.choose(this.#fromEnd(place_ms));
     return this.#play("choice");
   }
@@ -327,21 +289,11 @@ export class Player extends Emitter {
   /** The place the head hands to this player, or null if it stands right. */
   #handed() {
     const { head } = this;
-    if (!this.#isPlace(head)) return null;
-    const place_ms = this.#placeNow();
-    const own_stop = this.#mine(head) && this.#visit.begun;
+    if (!this.isPlace(head)) return null;
+    const place_ms = this.placeNow();
+    const own_stop = this.isMine(head) && this.#visit.begun;
     if (own_stop && Math.abs(place_ms - this.position_ms) <= OWN_SLACK_MS) return null;
     return place_ms;
-  }
-
-  /** A head of another version is no place in this one: its seconds are others (R9). */
-  #isPlace(head) {
-    return Boolean(head) && head.rev > 0 && head.version === this.#version;
-  }
-
-  /** Where the item stands now, on whatever device; null if that is no place here. */
-  #placeNow() {
-    return this.#isPlace(this.head) ? this.#client.heads.place(this.#item) : null;
   }
 
   #fromEnd(place_ms) {
@@ -368,7 +320,7 @@ export class Player extends Emitter {
   #firstFrame() {
     if (this.#start_by === "choice") this.#beat_ms = EARLY_BEAT_MS;
     else this.#writePlay();
-    if (this.head && this.#mine(this.head)) this.#visit.run.held = true;
+    if (this.head && this.isMine(this.head)) this.#visit.run.held = true;
     this.#floating = true;
     this.#measure();
   }
@@ -554,7 +506,7 @@ export class Player extends Emitter {
     this.#seek = null;
     const fields = { position_ms: to_ms, rate: rateOf(this.#video) };
     this.#visit.act("sought", fields, { base_rev, at_mono: mono_ms });
-    this.#known_offer = offerKey(this.head?.candidate);
+    this.answerOffer();
     this.emit("change");
   }
 
@@ -563,7 +515,7 @@ export class Player extends Emitter {
     this.#sample();
     this.#visit.played(this.#meter.cut());
     this.#visit.act(kind, fields);
-    if (kind !== "marked") this.#known_offer = offerKey(this.head?.candidate);
+    if (kind !== "marked") this.answerOffer();
     if (!this.active) this.#floating = true;
     this.emit("change");
   }
@@ -632,14 +584,10 @@ export class Player extends Emitter {
 
   // ---- the others ---------------------------------------------------------------------------------------
 
-  #mine(head) {
-    return head.device === this.#client.device.id;
-  }
-
   #heard(head) {
     if (head.version !== this.#version && head.rev > 0) this.emit("outdated", { version: head.version });
     const { run } = this.#visit;
-    if (run && this.#mine(head)) run.held = true;
+    if (run && this.isMine(head)) run.held = true;
     if (this.#lost(head)) this.#yield(head);
     this.#settle();
     this.emit("change");
@@ -653,7 +601,7 @@ export class Player extends Emitter {
   #lost(head) {
     const { run } = this.#visit;
     const plays = this.phase === "playing" || this.phase === "stalled";
-    if (!run || !plays || this.#mine(head) || head.rev === 0) return false;
+    if (!run || !plays || this.isMine(head) || head.rev === 0) return false;
     const { applied_seq } = this.#client;
     if (run.held) return applied_seq >= run.entry.seq;
     return head.playing && run.real_entry !== null && applied_seq >= run.real_entry.seq;
@@ -671,7 +619,7 @@ export class Player extends Emitter {
     const { head } = this;
     const { run } = this.#visit;
     if (!head || this.active) return;
-    if (!this.#floating && run && !this.#mine(head) && this.#client.applied_seq >= run.entry.seq) this.#floating = true;
+    if (!this.#floating && run && !this.isMine(head) && this.#client.applied_seq >= run.entry.seq) this.#floating = true;
     // Who looks at a bookmark is not led away from it, also while it is paused: see `returnPlace`.
     if (!this.#floating || head.playing || this.#visit.peeking) return;
     const place_ms = this.#handed();
@@ -701,8 +649,4 @@ export class Player extends Emitter {
       this.#present(PRESENCE_MS);
     });
   }
-}
-
-function offerKey(candidate) {
-  return candidate ? `${candidate.device} ${candidate.at_ms} ${candidate.position_ms}` : null;
 }

@@ -77,8 +77,8 @@ export class Visit {
   }
 
   /** The player stopped: `paused` or `ended`. */
-  stopped(kind, position_ms) {
-    this.#write(kind, this.#base_rev, { position_ms });
+  stopped(kind, position_ms, at_mono) {
+    this.#write(kind, this.#base_rev, { position_ms }, at_mono);
   }
 
   /** Says goodbye; what comes next is another visit. */

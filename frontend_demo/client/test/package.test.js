@@ -38,7 +38,7 @@ test("the README tells every event and every file", () => {
   const readme = read("README.md");
   const modules = [...needed()].filter((name) => !["index.js", "emitter.js", "ids.js"].includes(name));
   for (const name of modules) assert.ok(readme.includes(`\`${name.replace(".js", "")}\``), name);
-  const emitted = ["client.js", "player.js"].flatMap((name) => [...read(name).matchAll(/this\.emit\("(\w+)"/g)].map(([, event]) => event));
+  const emitted = ["client.js", "player.js", "reader.js", "standing.js"].flatMap((name) => [...read(name).matchAll(/this\.emit\("(\w+)"/g)].map(([, event]) => event));
   for (const event of emitted) assert.ok(readme.includes(`\`${event}\``), event);
-  for (const name of Object.keys(index)) assert.ok(["CLOSE_CODES", "Client", "Player", "SignInNeeded", "attach", "connect", "describeDevice", "placeNow"].includes(name), name);
+  for (const name of Object.keys(index)) assert.ok(["CLOSE_CODES", "Client", "Player", "Reader", "SignInNeeded", "attach", "connect", "describeDevice", "placeNow", "read"].includes(name), name);
 });
