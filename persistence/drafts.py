@@ -35,7 +35,9 @@ class Stale(PlayheadError):
     """The draft has another revision than the one that was seen; `rev` is the one of now."""
 
     def __init__(self, course: str, rev: int) -> None:
-        super().__init__(f"the draft of {course} has been changed meanwhile: read it again, it is at {rev} now")
+        super().__init__(
+            f"the draft of {course} has been changed meanwhile: read it again, it is at {rev} now"
+        )
         self.rev = rev
 
 
@@ -260,7 +262,9 @@ def _check_ids(content: CourseContent) -> None:
             raise BadContent(f"{item.id}: two items have this id; rename one")
         seen.add(item.id)
         if _KIND.fullmatch(item.kind) is None:
-            raise BadContent(f"{item.id}: a kind is a word of at most 32 of a-z 0-9 _ -, beginning with a letter")
+            raise BadContent(
+                f"{item.id}: a kind is a word of at most 32 of a-z 0-9 _ -, beginning with a letter"
+            )
     if len(seen) > ITEMS_MAX:
         raise BadContent(f"a course has at most {ITEMS_MAX} items; make two of it")
 

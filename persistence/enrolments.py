@@ -77,9 +77,7 @@ async def put(postgres: Postgres, student: str, course: str, role: Role) -> Memb
     return Member(**dict(now))
 
 
-async def people(
-    postgres: Postgres, course: str, role: Role | None, after: str, limit: int
-) -> list[Member]:
+async def people(postgres: Postgres, course: str, role: Role | None, after: str, limit: int) -> list[Member]:
     """The people of a course with an id beyond `after`, at most `limit` (1 to 100), by id; those of a role, or
     all."""
     rows = await postgres.rows(SQL["people"], course, after, role, max(1, min(limit, PAGE_MAX)))

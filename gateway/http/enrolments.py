@@ -115,7 +115,9 @@ async def people(call: Call) -> People:
     """A page of the people."""
     asked = call.query(PeoplePage)
     limit = max(1, min(asked.limit, PAGE_MAX))
-    found = await enrolments.people(call.deps.postgres, call.path_id("course"), asked.role, asked.after, limit)
+    found = await enrolments.people(
+        call.deps.postgres, call.path_id("course"), asked.role, asked.after, limit
+    )
     return People(found, found[-1].student if len(found) == limit else None)
 
 
@@ -144,4 +146,6 @@ async def _take_out(call: Call, student: str) -> None:
 
 
 def _nobody_teaches() -> Problem:
-    return Problem(409, "nobody_teaches", "Nobody would teach the course; make somebody else an instructor first.")
+    return Problem(
+        409, "nobody_teaches", "Nobody would teach the course; make somebody else an instructor first."
+    )

@@ -90,12 +90,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     if route.if_match:
         in_path.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
     if _is_tagged(route):
-        in_path.append({
-            "name": "If-None-Match",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-        })
+        in_path.append(
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+            }
+        )
     if route.query is None:
         return in_path
     (schema,), components = msgspec.json.schema_components([route.query])

@@ -12,7 +12,13 @@ from aiohttp import web
 
 from gateway.http import (
     actions,
+    catalogue,
     courses,
+    documents,
+    edge,
+    enrolments,
+    etags,
+    experience,
     explanation,
     health,
     items,
@@ -21,14 +27,26 @@ from gateway.http import (
     pages,
     progress,
     sign_in,
+    students,
+    teaching,
     tickets,
+    uploads,
 )
 from gateway.http.deadlines import ConnectionLimits, connection_factory
 from gateway.http.deps import Deps
-from gateway.http.problems import HEADERS, Problem, not_found, of_status, unauthorized, unavailable
-from gateway.http.routes import Call, Route, Who
+from gateway.http.problems import (
+    HEADERS,
+    Problem,
+    forbidden,
+    not_found,
+    of_status,
+    unauthorized,
+    unavailable,
+)
+from gateway.http.routes import Call, Reply, Route, Who
 from gateway.http.settings import WebSettings
 from gateway.tokens import Identity, TokenRefused
+from persistence.enrolments import RANKS, member
 from persistence.errors import SetupError, StoreUnavailable
 
 log = structlog.get_logger()
@@ -43,12 +61,20 @@ def routes() -> list[Route]:
     table = [
         *sign_in.routes(),
         *tickets.routes(),
+        *catalogue.routes(),
         *courses.routes(),
+        *enrolments.routes(),
+        *students.routes(),
+        *teaching.routes(),
         *items.routes(),
         *progress.routes(),
         *explanation.routes(),
         *actions.routes(),
         *media.ROUTES,
+        *documents.routes(),
+        *uploads.routes(),
+        *edge.ROUTES,
+        *experience.ROUTES,
         *health.routes(),
         *pages.routes(),
     ]
@@ -181,6 +207,7 @@ class Around:
             response.headers.add("Vary", "Origin")
         if origin is not None and origin in self._deps.settings.allowed_origins:
             response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "ETag, Location, Retry-After"
 
     def _record(self, request: web.Request, response: web.StreamResponse, seconds: float) -> None:
         name = _name(request)
@@ -216,10 +243,24 @@ class Guarded:
         if self._route.takes is not None:
             call.given = await _read_body(request, self._route.takes, self._deps.settings)
         async with asyncio.timeout(self._deps.settings.answer_timeout_s):
+            await self._let_teach(call)
             answer = await self._route.handler(call)
         if isinstance(answer, web.StreamResponse):
             return answer
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+        return _response(request, self._route, answer if isinstance(answer, Reply) else Reply(answer))
+
+    async def _let_teach(self, call: Call) -> None:
+        """Deny what the role in the course does not allow: a stranger hears what they hear of no course at all
+        (H7), whoever is in it that it is not theirs to do (A8, A9)."""
+        needed = self._route.teaches
+        if needed is None:
+            return
+        found = await member(self._deps.postgres, call.student, call.path_id("course"))
+        if found is None:
+            raise not_found()
+        if RANKS[found.role] < RANKS[needed]:
+            raise forbidden(f"Only an {needed} of the course may do that.")
+        call.role = found.role
 
     def _let_in(self, call: Call) -> None:
         """Deny what the row does not allow. Raises `Problem`."""
@@ -238,6 +279,20 @@ class Guarded:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+
+def _response(request: web.Request, route: Route, reply: Reply) -> web.Response:
+    """The answer, or 304 if the client has it already."""
+    body = msgspec.json.encode(reply.body) if isinstance(reply.body, msgspec.Struct) else reply.body
+    if body is None:
+        return web.Response(status=204, headers=reply.headers)
+    etag = reply.etag
+    if etag is None and route.method == "GET":
+        etag = etags.of_body(body)
+    headers = reply.headers if etag is None else reply.headers | {"ETag": etag}
+    if etag is not None and route.method == "GET" and etags.has(request, etag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(status=route.status, body=body, content_type="application/json", headers=headers)
 
 
 def _identity(call: Call) -> Identity:
@@ -307,8 +362,9 @@ def _preflight() -> web.Response:
     return web.Response(
         status=204,
         headers={
-            "Access-Control-Allow-Methods": "GET, POST",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match,"
+            " If-None-Match",
             "Access-Control-Max-Age": "600",
         },
     )

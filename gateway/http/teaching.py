@@ -133,7 +133,15 @@ def routes() -> list[Route]:
             keyed=True,
             status=201,
         ),
-        Route("GET", ONE, who, read, "The draft of a course; its ETag is its revision", DraftPage, teaches="assistant"),
+        Route(
+            "GET",
+            ONE,
+            who,
+            read,
+            "The draft of a course; its ETag is its revision",
+            DraftPage,
+            teaches="assistant",
+        ),
         Route(
             "PUT",
             ONE,
@@ -158,7 +166,15 @@ def routes() -> list[Route]:
             if_match=True,
             teaches="instructor",
         ),
-        Route("GET", ONE + "/preview", who, preview, "The draft as students would see it", CoursePage, teaches="assistant"),
+        Route(
+            "GET",
+            ONE + "/preview",
+            who,
+            preview,
+            "The draft as students would see it",
+            CoursePage,
+            teaches="assistant",
+        ),
         Route(
             "GET",
             ONE + "/versions",
@@ -300,9 +316,7 @@ def _role(call: Call) -> Role:
     return call.role
 
 
-async def _draft(
-    postgres: Postgres, course: str, role: Role, headers: dict[str, str] | None = None
-) -> Reply:
+async def _draft(postgres: Postgres, course: str, role: Role, headers: dict[str, str] | None = None) -> Reply:
     draft: Draft | None = await drafts.read(postgres, course)
     if draft is None:
         raise not_found()

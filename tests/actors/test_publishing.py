@@ -58,11 +58,11 @@ class World:
         rev = await drafts.write(self.postgres, self.course, content, "mira", None)
         return (await drafts.publish(self.postgres, self.course, "mira", rev)).number
 
-    async def upload(self, name: str, version: str, duration_ms: int, since: str | None = None, **edit: list[int]) -> None:
+    async def upload(
+        self, name: str, version: str, duration_ms: int, since: str | None = None, **edit: list[int]
+    ) -> None:
         edits = [edit] if edit else []
-        await items.put(
-            self.postgres, [], [Version(self.item(name), version, duration_ms, {}, since, edits)]
-        )
+        await items.put(self.postgres, [], [Version(self.item(name), version, duration_ms, {}, since, edits)])
 
     async def attach(self, student: str) -> None:
         """The student's phone is connected."""
@@ -103,7 +103,9 @@ class World:
 async def postgres(postgres_dsn: str) -> AsyncIterator[Postgres]:
     opened = await open_postgres(PostgresSettings(postgres_dsn, "tests", 1, 4))
     await migrate(opened)
-    await students.put(opened, [students.Student("mira", "Mira", may_teach=True), students.Student("ana", "Ana")])
+    await students.put(
+        opened, [students.Student("mira", "Mira", may_teach=True), students.Student("ana", "Ana")]
+    )
     yield opened
     await opened.close()
 
@@ -173,7 +175,7 @@ async def test_w18_what_was_left_out_is_unpublished_and_is_next_to_nothing(world
     assert head_of(session, world.catalogue[world.item("one")], world.now_ms).next_item is None
     turn = await world.sought("ana", 3, "two", "v1", 20_000)
     told = [outcome for outcome in turn.take(GATEWAY) if isinstance(outcome, Deliver)]
-    assert any(b"unpublished" in outcome.message for outcome in told)
+    assert any(b"unpublished" in outcome.frame for outcome in told)
     assert world.item("two") in session.items, "what was seen is kept"
 
 

@@ -13,7 +13,10 @@ QUIZ: dict[str, Any] = {
             "id": "q1",
             "text": "Who has the playhead?",
             "kind": "one",
-            "choices": [{"id": "a", "text": "The latest action", "right": True}, {"id": "b", "text": "The phone"}],
+            "choices": [
+                {"id": "a", "text": "The latest action", "right": True},
+                {"id": "b", "text": "The phone"},
+            ],
             "answers": ["a"],
             "why": "Rule R2.",
         },
@@ -66,10 +69,18 @@ def test_unknown_kinds_are_kept_and_seen_as_they_are() -> None:
         ("quiz", {"questions": []}, "questions"),
         ("quiz", {"questions": [{"id": "q", "text": "?"}] * 201}, "questions"),
         ("quiz", {"questions": [{"id": "q", "text": "?"}] * 2}, "stands twice"),
-        ("quiz", {"questions": [{"id": "q", "text": "?", "choices": [{"id": "a", "text": "A"}] * 2}]}, "twice"),
         (
             "quiz",
-            {"questions": [{"id": "q", "text": "?", "choices": [{"id": "a", "text": "A"}], "answers": ["b"]}]},
+            {"questions": [{"id": "q", "text": "?", "choices": [{"id": "a", "text": "A"}] * 2}]},
+            "twice",
+        ),
+        (
+            "quiz",
+            {
+                "questions": [
+                    {"id": "q", "text": "?", "choices": [{"id": "a", "text": "A"}], "answers": ["b"]}
+                ]
+            },
             "none of its choices",
         ),
         ("quiz", {"questions": "all"}, "questions"),

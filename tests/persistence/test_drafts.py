@@ -21,7 +21,9 @@ QUIZ = {"questions": [{"id": "q1", "text": "Why?", "kind": "text", "answers": ["
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def people(postgres: Postgres) -> None:
-    await students.put(postgres, [students.Student("mira", "Mira", may_teach=True), students.Student("ada", "Ada")])
+    await students.put(
+        postgres, [students.Student("mira", "Mira", may_teach=True), students.Student("ada", "Ada")]
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -62,7 +64,9 @@ async def published(postgres: Postgres, course: str, *some: ItemContent) -> draf
 async def page(postgres: Postgres, course: str) -> list[tuple[str, str, int]]:
     """What a student sees of a course, past any cache."""
     loaded = await courses._load(postgres, course)
-    return [(item.id, item.version, item.duration_ms) for section in loaded.sections for item in section.items]
+    return [
+        (item.id, item.version, item.duration_ms) for section in loaded.sections for item in section.items
+    ]
 
 
 async def test_a_new_course_is_a_draft_of_its_instructor(postgres: Postgres, course: str) -> None:
@@ -190,7 +194,9 @@ async def test_an_item_that_is_left_out_is_retired_and_may_come_back(postgres: P
     await published(postgres, course, text(course))
     assert [item for item, _, _ in await page(postgres, course)] == [text(course).id]
     assert await items.open_for(postgres, "mira", quiz(course).id) is None
-    stored = {item.id: item for item in await sessions.load_items(postgres, [text(course).id, quiz(course).id])}
+    stored = {
+        item.id: item for item in await sessions.load_items(postgres, [text(course).id, quiz(course).id])
+    }
     assert (stored[text(course).id].published, stored[quiz(course).id].published) == (True, False)
     assert list(stored[text(course).id].syllabus) == [text(course).id]
     assert await postgres.value("SELECT items_total FROM course WHERE id = $1", course) == 1
@@ -240,7 +246,9 @@ async def test_ids_are_one_courses_and_keep_their_kind(postgres: Postgres, cours
     with pytest.raises(Taken, match=text(course).id):
         await drafts.write(postgres, other, document(text(course)), "mira", None)
     with pytest.raises(BadContent, match="another kind"):
-        await drafts.write(postgres, course, document(ItemContent(text(course).id, "quiz", "Q")), "mira", None)
+        await drafts.write(
+            postgres, course, document(ItemContent(text(course).id, "quiz", "Q")), "mira", None
+        )
     with pytest.raises(BadContent, match="two items"):
         await drafts.write(postgres, course, document(text(course), text(course)), "mira", None)
     with pytest.raises(BadContent, match="a kind is"):
@@ -299,7 +307,9 @@ async def test_who_teaches_sees_their_courses_page_by_page(postgres: Postgres) -
         await drafts.create(postgres, name, name, "tom")
     await students.enrol(postgres, [students.Enrolment("mira", names[0], "assistant")])
     first = await drafts.taught(postgres, "tom", "", 2)
-    assert [(one.id, one.role, one.changed) for one in first] == [(name, "instructor", True) for name in names[:2]]
+    assert [(one.id, one.role, one.changed) for one in first] == [
+        (name, "instructor", True) for name in names[:2]
+    ]
     assert [one.id for one in await drafts.taught(postgres, "tom", names[1], 2)] == names[2:]
     assert [one.role for one in await drafts.taught(postgres, "mira", "taught", 100)] == ["assistant"]
     assert await drafts.taught(postgres, "ada", "", 100) == []

@@ -27,7 +27,9 @@ async def test_a_student_joins_what_is_published_and_leaves(postgres: Postgres, 
     joined = await enrolments.join(postgres, "ada", course)
     assert joined is not None
     assert (joined.student, joined.name, joined.role) == ("ada", "Ada", "student")
-    assert await enrolments.join(postgres, "ada", course) == joined, "again is the same, since the same moment"
+    assert await enrolments.join(postgres, "ada", course) == joined, (
+        "again is the same, since the same moment"
+    )
     assert await courses.access(postgres, "ada", course) is not None
     assert await enrolments.leave(postgres, "ada", course)
     assert await courses.access(postgres, "ada", course) is None

@@ -18,9 +18,7 @@ class Writes:
         self.fail = fail
 
     async def act(self, inside: Postgres) -> Kept:
-        await inside.execute(
-            "INSERT INTO student (id) VALUES ($1)", f"{self.name}-{uuid.uuid4().hex[:8]}"
-        )
+        await inside.execute("INSERT INTO student (id) VALUES ($1)", f"{self.name}-{uuid.uuid4().hex[:8]}")
         await asyncio.sleep(0)
         if self.fail:
             raise ValueError("refused")
@@ -80,7 +78,9 @@ async def test_what_was_refused_leaves_nothing_and_may_be_sent_again(postgres: P
 async def test_old_keys_are_forgotten(postgres: Postgres) -> None:
     old, name = key(), key()
     await idempotency.once(postgres, "ada", old, b"a", Writes().act)
-    await postgres.execute("UPDATE idempotency SET created_at = now() - interval '25 hours' WHERE key = $1", old)
+    await postgres.execute(
+        "UPDATE idempotency SET created_at = now() - interval '25 hours' WHERE key = $1", old
+    )
     await idempotency.once(postgres, "ada", name, b"a", Writes().act)
     found = await postgres.rows("SELECT key FROM idempotency WHERE key = ANY($1::text[])", [old, name])
     assert [row["key"] for row in found] == [name]

@@ -1,13 +1,17 @@
 """Rule 27 and A8: every route is in the table, the table says who may, and what it does not say is denied."""
 
 import re
+import uuid
+from typing import Any
 
 import pytest
 from aiohttp import web as aiohttp_web
 
 from gateway.http.routes import Route, Who
 from gateway.http.server import make_app, routes
-from tests.gateway.http.conftest import Web
+from persistence import students
+from persistence.students import Enrolment, Student
+from tests.gateway.http.conftest import Answer, Web
 
 TABLE = routes()
 
@@ -17,9 +21,26 @@ WHO_MAY = {
     "POST /v1/token/refresh": Who.ANYONE,
     "GET /.well-known/jwks.json": Who.ANYONE,
     "POST /v1/tickets": Who.STUDENT,
+    "GET /v1/catalogue": Who.STUDENT,
+    "GET /v1/catalogue/complete": Who.STUDENT,
+    "GET /v1/catalogue/{course}": Who.STUDENT,
     "GET /v1/courses": Who.STUDENT,
     "GET /v1/courses/{course}": Who.STUDENT,
     "GET /v1/courses/{course}/progress": Who.STUDENT,
+    "GET /v1/me": Who.STUDENT,
+    "POST /v1/courses/{course}/enrolment": Who.STUDENT,
+    "DELETE /v1/courses/{course}/enrolment": Who.STUDENT,
+    "GET /v1/teaching/courses": Who.STUDENT,
+    "POST /v1/teaching/courses": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}": Who.STUDENT,
+    "PUT /v1/teaching/courses/{course}": Who.STUDENT,
+    "POST /v1/teaching/courses/{course}/publish": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}/preview": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}/versions": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}/versions/{number}": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}/people": Who.STUDENT,
+    "POST /v1/teaching/courses/{course}/people": Who.STUDENT,
+    "DELETE /v1/teaching/courses/{course}/people/{student}": Who.STUDENT,
     "GET /v1/items/{item}": Who.STUDENT,
     "GET /v1/items/{item}/media": Who.STUDENT,
     "GET /v1/progress/{item}": Who.STUDENT,
@@ -30,6 +51,10 @@ WHO_MAY = {
     "POST /v1/progress/{item}/reset": Who.STUDENT,
     "GET /v1/media/{token}/master.m3u8": Who.HOLDER,
     "GET /v1/media/{token}/{rendition}.m3u8": Who.HOLDER,
+    "GET /v1/media/{token}/sprite.vtt": Who.HOLDER,
+    "GET /v1/edge/{token}/{key}": Who.HOLDER,
+    "POST /v1/experience": Who.STUDENT,
+    "GET /v1/teaching/courses/{course}/experience": Who.STUDENT,
     "GET /healthz": Who.ANYONE,
     "GET /readyz": Who.ANYONE,
     "GET /metrics": Who.OPERATOR,
@@ -41,6 +66,35 @@ WHO_MAY = {
     "GET /views/{path}": Who.ANYONE,
     "GET /vendor/{path}": Who.ANYONE,
 }
+
+TEACHES = {
+    "GET /v1/teaching/courses/{course}": "assistant",
+    "PUT /v1/teaching/courses/{course}": "instructor",
+    "POST /v1/teaching/courses/{course}/publish": "instructor",
+    "GET /v1/teaching/courses/{course}/preview": "assistant",
+    "GET /v1/teaching/courses/{course}/versions": "assistant",
+    "GET /v1/teaching/courses/{course}/versions/{number}": "assistant",
+    "GET /v1/teaching/courses/{course}/people": "assistant",
+    "POST /v1/teaching/courses/{course}/people": "instructor",
+    "DELETE /v1/teaching/courses/{course}/people/{student}": "instructor",
+    "GET /v1/teaching/courses/{course}/uploads": "instructor",
+    "POST /v1/teaching/courses/{course}/uploads": "instructor",
+}
+"""The least one has to be in the course, likewise a second time."""
+
+BODIES: dict[str, Any] = {
+    "PUT /v1/teaching/courses/{course}": {"title": "Mine"},
+    "POST /v1/teaching/courses/{course}/people": {"student": "zoe", "role": "instructor"},
+    "POST /v1/teaching/courses/{course}/uploads": {
+        "purpose": "poster",
+        "file_name": "a.png",
+        "content_type": "image/png",
+        "length_bytes": 10,
+    },
+}
+"""A body that would do, for routes that need one."""
+
+RANKS = ["student", "assistant", "instructor"]
 
 
 def name(route: Route) -> str:
@@ -89,6 +143,40 @@ async def test_a8_a_student_route_denies_whoever_has_no_token(web: Web, route: R
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     token = web.token("mira")
     assert (await web.ask(route.method, f"{path(route)}?access_token={token}&token={token}")).status == 401
+
+
+def test_a8_every_route_of_teaching_says_what_one_has_to_be() -> None:
+    assert {name(route): route.teaches for route in TABLE if route.teaches} == TEACHES
+    in_course = {name(route) for route in TABLE if route.template.startswith("/v1/teaching/courses/{course}")}
+    assert in_course == TEACHES.keys()
+
+
+async def _as(web: Web, route: Route, course: str, student: str) -> Answer:
+    """A request that is right in all but who sends it."""
+    sent = path(route).replace("/courses/nothing", f"/courses/{course}")
+    headers = {"Idempotency-Key": uuid.uuid4().hex, "If-Match": '"99"'}
+    return await web.ask(route.method, sent, student=student, json=BODIES.get(name(route)), headers=headers)
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=name(route)) for route in TABLE if route.teaches])
+@pytest.mark.parametrize("course", ["systems", "hidden"])
+async def test_a8_a9_teaching_is_denied_whoever_is_not_allowed(web: Web, route: Route, course: str) -> None:
+    postgres = web.deps.postgres
+    await students.put(postgres, [Student(f"{role}-{course}", role) for role in RANKS])
+    await students.enrol(postgres, [Enrolment(f"{role}-{course}", course, role) for role in RANKS])  # type: ignore[arg-type]
+    missing = await _as(web, route, "none", "zoe")
+    stranger = await _as(web, route, course, "zoe")
+    assert (stranger.status, stranger.body) == (404, missing.body)
+    # Who is enrolled where nothing is published knows as little of it as a stranger.
+    student = await _as(web, route, course, f"student-{course}")
+    assert student.status == (403 if course == "systems" else 404)
+    assistant = await _as(web, route, course, f"assistant-{course}")
+    if route.teaches == "instructor":
+        assert (assistant.status, assistant.json["code"]) == (403, "forbidden")
+    else:
+        assert assistant.status != 403
+    elsewhere = await _as(web, route, "other", f"instructor-{course}")
+    assert (elsewhere.status, elsewhere.body) == (404, missing.body)
 
 
 @pytest.mark.parametrize("route", each(Who.HOLDER))

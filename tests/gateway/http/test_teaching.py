@@ -21,7 +21,11 @@ QUIZ = {"questions": [{"id": "q1", "text": "Why?", "kind": "text", "answers": ["
 async def people(web: Web) -> None:
     await students.put(
         web.deps.postgres,
-        [Student("tina", "Tina", may_teach=True), Student("tom", "Tom", may_teach=True), Student("ada", "Ada")],
+        [
+            Student("tina", "Tina", may_teach=True),
+            Student("tom", "Tom", may_teach=True),
+            Student("ada", "Ada"),
+        ],
     )
 
 
@@ -127,7 +131,11 @@ async def test_a_draft_is_replaced_by_who_saw_it(web: Web, course: str) -> None:
     assert written.status == 200
     assert written.headers["ETag"] != first.headers["ETag"]
     content = written.json["content"]
-    assert (content["category"], content["difficulty"], content["language"]) == ("Systems", "beginner", "en-GB")
+    assert (content["category"], content["difficulty"], content["language"]) == (
+        "Systems",
+        "beginner",
+        "en-GB",
+    )
     assert content["sections"][0]["items"][1]["content"] == QUIZ
     stale = await write(web, course, first.headers["ETag"], document(title="Lost"))
     assert (stale.status, stale.json["code"]) == (412, "stale")
@@ -138,7 +146,9 @@ async def test_a_draft_is_replaced_by_who_saw_it(web: Web, course: str) -> None:
     assert back.status == 200, "what was read can be sent back as it is, also through a proxy that packs"
 
 
-@pytest.mark.parametrize(("header", "status"), [(None, 428), ("*", 400), ("1", 400), ('"x"', 400), ('"1", "2"', 400)])
+@pytest.mark.parametrize(
+    ("header", "status"), [(None, 428), ("*", 400), ("1", 400), ('"x"', 400), ('"1", "2"', 400)]
+)
 async def test_a_change_says_what_it_saw(web: Web, course: str, header: str | None, status: int) -> None:
     headers = {} if header is None else {"If-Match": header}
     path = f"/v1/teaching/courses/{course}"
@@ -187,8 +197,15 @@ async def test_a_published_course_is_there_for_students(web: Web, course: str) -
 async def test_answers_are_in_no_answer_for_a_student(web: Web, course: str) -> None:
     await published(web, course, quiz(course))
     key = {"Idempotency-Key": uuid.uuid4().hex}
-    assert (await web.ask("POST", f"/v1/courses/{course}/enrolment", student="ada", headers=key)).status == 201
-    for path in (f"/v1/courses/{course}", f"/v1/items/{course}-quiz", f"/v1/catalogue/{course}", "/v1/courses"):
+    assert (
+        await web.ask("POST", f"/v1/courses/{course}/enrolment", student="ada", headers=key)
+    ).status == 201
+    for path in (
+        f"/v1/courses/{course}",
+        f"/v1/items/{course}-quiz",
+        f"/v1/catalogue/{course}",
+        "/v1/courses",
+    ):
         answer = await web.ask("GET", path, student="ada")
         assert answer.status == 200
         assert b"a-secret-answer" not in answer.body
