@@ -124,7 +124,7 @@ class Swept(NamedTuple):
 _FIELDS = Upload.__struct_fields__
 
 
-def _upload(row: Mapping[str, Any] | None) -> Upload | None:
+def _upload(row: Any) -> Upload | None:
     return None if row is None else Upload(**{name: row[name] for name in _FIELDS})
 
 
@@ -145,7 +145,9 @@ async def rights(postgres: Postgres, student: str, course: str, item: str | None
     return Rights(False, None) if row is None else Rights(row["instructor"], row["kind"])
 
 
-async def begin(postgres: Postgres, student: str, request_key: str, wanted: Wanted, part_bytes: int) -> Upload:
+async def begin(
+    postgres: Postgres, student: str, request_key: str, wanted: Wanted, part_bytes: int
+) -> Upload:
     """A new upload, or the one the same request began before. The caller has checked `rights`.
 
     Raises `KeyReused`, `TooManyUploads`.
@@ -153,7 +155,9 @@ async def begin(postgres: Postgres, student: str, request_key: str, wanted: Want
     asked = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
     known = await postgres.row(SQL["of_request"], student, request_key)
     if known is None:
-        await postgres.row(SQL["begin"], *_columns(uuid.uuid4(), student, request_key, wanted, part_bytes, asked))
+        await postgres.row(
+            SQL["begin"], *_columns(uuid.uuid4(), student, request_key, wanted, part_bytes, asked)
+        )
         known = await postgres.row(SQL["of_request"], student, request_key)
     upload = _upload(known)
     if known is None or upload is None:
@@ -236,23 +240,24 @@ class Held:
 
     async def hold(self, fraction: float) -> bool:
         """Keep it and say how far it is; False where it was aborted or is another's now."""
-        row = await self._mine("hold", fraction, self._lease_s)
-        return row is not None
+        return await self._mine("hold", fraction, self._lease_s)
 
     async def finish(self, version: str | None, made_key: str | None = None) -> bool:
         """It is ready; False as above."""
-        return await self._mine("finish", version, made_key) is not None
+        return await self._mine("finish", version, made_key)
 
     async def fail(self, reason: str) -> bool:
         """Nothing can be made of it, for a reason that people can read; False as above."""
-        return await self._mine("fail", reason[:500]) is not None
+        return await self._mine("fail", reason[:500])
 
     async def release(self) -> None:
         """Let another try."""
         await self._mine("release")
 
-    async def _mine(self, query: str, *more: object) -> Mapping[str, Any] | None:
-        return await self._postgres.row(SQL[query], self.upload.id, self.upload.attempts, *more)
+    async def _mine(self, query: str, *more: object) -> bool:
+        """Whether the statement found the upload with our attempt."""
+        row = await self._postgres.row(SQL[query], self.upload.id, self.upload.attempts, *more)
+        return row is not None
 
 
 async def claim(postgres: Postgres, upload: uuid.UUID, lease_s: float) -> Held | None:

@@ -1,6 +1,7 @@
 """Objects and signed URLs against the real store and its edge: nothing here is decided by a double."""
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,17 +11,22 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, ClientTimeout
+from yarl import URL
 
 from persistence.embedded import Embedded
 from persistence.errors import StoreError, StoreUnavailable
 from persistence.objects import (
     PART_BYTES,
+    WINDOW_S,
     KeyRefused,
     Objects,
     ObjectStore,
     check_key,
+    key_of,
     open_objects,
+    part_bytes,
     presign,
+    presign_put,
 )
 
 CONTENT = bytes(range(256)) * 64
@@ -84,7 +90,7 @@ async def test_s6_an_altered_signature_is_refused(objects: Objects, http: Client
     url = presign(objects.store, KEY, time.time()).url
     last = "0" if url[-1] != "0" else "1"
     assert await _status(http, url[:-1] + last) == 403
-    assert await _status(http, url.replace("X-Amz-Expires=1800", "X-Amz-Expires=86400")) == 403
+    assert await _status(http, url.replace("X-Amz-Expires=900", "X-Amz-Expires=86400")) == 403
     assert await _status(http, url + "&response-content-type=text%2Fhtml") == 403
     stranger = replace(objects.store, secret_key="not-the-secret")
     assert await _status(http, presign(stranger, KEY, time.time()).url) == 403
@@ -94,8 +100,8 @@ async def test_an_expired_url_is_refused_and_the_last_second_is_not(
     objects: Objects, http: ClientSession
 ) -> None:
     now_s = time.time()
-    assert await _status(http, presign(objects.store, KEY, now_s - 2 * 900).url) == 403
-    assert await _status(http, presign(objects.store, KEY, now_s - 900).url) == 200
+    assert await _status(http, presign(objects.store, KEY, now_s - 2 * WINDOW_S).url) == 403
+    assert await _status(http, presign(objects.store, KEY, now_s - WINDOW_S).url) == 200
     ending = presign(objects.store, KEY, now_s, window_s=2)
     assert await _status(http, ending.url) == 200
     await asyncio.sleep(ending.expires_at_s + 0.5 - time.time())
@@ -103,13 +109,13 @@ async def test_an_expired_url_is_refused_and_the_last_second_is_not(
 
 
 def test_a_url_is_stable_inside_its_window_and_good_for_one_to_two(store: ObjectStore) -> None:
-    begin_s = 1_800_000_000 // 900 * 900
+    begin_s = 1_800_000_000 // WINDOW_S * WINDOW_S
     first = presign(store, KEY, begin_s)
-    assert presign(store, KEY, begin_s + 899.9) == first
-    following = presign(store, KEY, begin_s + 900)
+    assert presign(store, KEY, begin_s + WINDOW_S - 0.1) == first
+    following = presign(store, KEY, begin_s + WINDOW_S)
     assert following.url != first.url
-    assert first.expires_at_s - begin_s == 1800
-    assert first.expires_at_s - (begin_s + 899) >= 900
+    assert first.expires_at_s - begin_s == 2 * WINDOW_S <= 15 * 60
+    assert first.expires_at_s - (begin_s + WINDOW_S - 1) >= WINDOW_S
 
 
 def test_a_url_names_the_public_host_and_no_secret(store: ObjectStore) -> None:
@@ -176,3 +182,113 @@ async def test_f18_a_store_that_is_down_is_unavailable_and_urls_are_still_signed
     async with open_objects(down) as objects:
         with pytest.raises(StoreUnavailable):
             await objects.head(KEY)
+
+
+MP4 = {"Content-Type": "video/mp4"}
+SENT = "upload/c1/0123456789abcdef"
+
+
+async def _put(http: ClientSession, url: str, body: bytes, headers: dict[str, str] = MP4) -> tuple[int, str]:
+    async with http.put(URL(url, encoded=True), data=io.BytesIO(body), headers=headers) as answer:
+        await answer.read()
+        return answer.status, answer.headers.get("ETag", "")
+
+
+async def test_s3_s4_a_file_is_taken_only_as_it_was_announced(objects: Objects, http: ClientSession) -> None:
+    url = presign_put(objects.store, SENT, "video/mp4", 1000, time.time()).url
+    assert (await _put(http, url, b"x" * 1001))[0] == 403
+    assert (await _put(http, url, b"x" * 999))[0] == 403
+    assert (await _put(http, url, b"x" * 1000, {"Content-Type": "text/html"}))[0] == 403
+    assert (await _put(http, url.replace("0123456789abcdef", "elsewhere"), b"x" * 1000))[0] == 403
+    assert await _status(http, url) == 403
+    assert await objects.head(SENT) is None
+    assert (await _put(http, url, b"x" * 1000))[0] == 200
+    stored = await objects.head(SENT)
+    assert stored is not None and (stored.length_bytes, stored.content_type) == (1000, "video/mp4")
+    await objects.delete(SENT)
+    await objects.delete(SENT)
+    assert await objects.head(SENT) is None
+
+
+async def test_s2_an_address_to_send_to_ends_after_five_minutes(
+    objects: Objects, http: ClientSession
+) -> None:
+    old = presign_put(objects.store, SENT, "video/mp4", 3, time.time() - 301)
+    assert (await _put(http, old.url, b"abc"))[0] == 403
+    assert old.expires_at_s <= time.time()
+
+
+async def test_a_large_file_is_sent_in_parts_and_gone_on_with(
+    objects: Objects, http: ClientSession, tmp_path: Path
+) -> None:
+    size = 5 * 1024 * 1024
+    bodies = {1: b"a" * size, 2: b"b" * size, 3: b"the end"}
+    key, name = "upload/c1/parts", ""
+    name = await objects.begin_parts(key, "video/mp4")
+    assert await objects.parts(key, name) == []
+
+    def url(number: int) -> str:
+        body = bodies[number]
+        return presign_put(objects.store, key, "video/mp4", len(body), time.time(), (name, number)).url
+
+    for number in (3, 1):
+        status, etag = await _put(http, url(number), bodies[number])
+        assert (status, bool(etag)) == (200, True)
+    there = await objects.parts(key, name)
+    assert there is not None
+    assert [(part.number, part.length_bytes) for part in there] == [(1, size), (3, 7)]
+    assert (await _put(http, url(2), bodies[2] + b"x"))[0] == 403
+    assert (await _put(http, url(2).replace("partNumber=2", "partNumber=4"), bodies[2]))[0] == 403
+    assert (await _put(http, url(2), bodies[2]))[0] == 200
+    there = await objects.parts(key, name)
+    assert there is not None and await objects.head(key) is None
+    await objects.complete_parts(key, name, there)
+    stored = await objects.head(key)
+    assert stored is not None and (stored.length_bytes, stored.content_type) == (2 * size + 7, "video/mp4")
+    assert await objects.beginning(key, 3) == b"aaa"
+    fractions: list[float] = []
+    await objects.get_file(key, tmp_path / "whole", 2 * size + 7, fractions.append)
+    assert (tmp_path / "whole").read_bytes() == b"".join(bodies[number] for number in (1, 2, 3))
+    assert fractions[-1] == 1.0
+    with pytest.raises(StoreError, match="longer"):
+        await objects.get_file(key, tmp_path / "short", size)
+    assert await objects.parts(key, name) is None
+
+
+async def test_what_was_sent_in_parts_is_dropped(objects: Objects, http: ClientSession) -> None:
+    name = await objects.begin_parts("upload/c1/dropped", "video/mp4")
+    url = presign_put(objects.store, "upload/c1/dropped", "video/mp4", 3, time.time(), (name, 1)).url
+    assert (await _put(http, url, b"abc"))[0] == 200
+    await objects.abort_parts("upload/c1/dropped", name)
+    await objects.abort_parts("upload/c1/dropped", name)
+    assert await objects.parts("upload/c1/dropped", name) is None
+    assert (await _put(http, url, b"abc"))[0] in (400, 404)
+
+
+async def test_a_page_elsewhere_may_send_and_reads_the_etag(objects: Objects, http: ClientSession) -> None:
+    name = await objects.begin_parts("upload/c1/page", "video/mp4")
+    url = presign_put(objects.store, "upload/c1/page", "video/mp4", 3, time.time(), (name, 1)).url
+    origin = {"Origin": "http://page.test"}
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    async with http.options(URL(url, encoded=True), headers=origin | asked) as answer:
+        assert answer.status == 204 and "PUT" in answer.headers["Access-Control-Allow-Methods"]
+        assert answer.headers["Access-Control-Allow-Headers"] == "content-type"
+    async with http.put(URL(url, encoded=True), data=b"abc", headers=origin | MP4) as answer:
+        assert answer.status == 200 and answer.headers["ETag"]
+        assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+    await objects.abort_parts("upload/c1/page", name)
+
+
+@pytest.mark.parametrize(
+    ("length_bytes", "size_mib"),
+    [(1, 8), (8 * 2**30, 8), (20 * 2**30, 8), (200 * 2**30, 21), (5 * 2**40, 525)],
+)
+def test_a_file_has_at_most_ten_thousand_parts(length_bytes: int, size_mib: int) -> None:
+    size = part_bytes(length_bytes)
+    assert size == size_mib * 2**20
+    assert -(-length_bytes // size) <= 10_000
+
+
+def test_s1_ids_make_keys_that_cannot_meet() -> None:
+    assert key_of("course", "a:b~c@d_e", "v.1", "x") == "course/a_3ab_7ec_40d_5fe/v.1/x"
+    assert key_of("a_3a") != key_of("a:")

@@ -34,12 +34,20 @@ class Begun:
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def catalogue(postgres: Postgres) -> None:
     await put(postgres, [Student("ina", "Ina"), Student("tom", "Tom"), Student("ann", "Ann")])
-    sections = [SectionContent("One", [ItemContent("waggle", "video", "Waggle"), ItemContent("notes", "pdf", "Notes")])]
+    sections = [
+        SectionContent(
+            "One", [ItemContent("waggle", "video", "Waggle"), ItemContent("notes", "pdf", "Notes")]
+        )
+    ]
     await drafts.write(postgres, "bees", CourseContent("Bees", sections=sections), "ina", None)
     await drafts.write(postgres, "ants", CourseContent("Ants"), "ann", None)
     await enrol(
         postgres,
-        [Enrolment("ina", "bees", "instructor"), Enrolment("tom", "bees"), Enrolment("ann", "ants", "instructor")],
+        [
+            Enrolment("ina", "bees", "instructor"),
+            Enrolment("tom", "bees"),
+            Enrolment("ann", "ants", "instructor"),
+        ],
     )
 
 
@@ -53,7 +61,12 @@ async def begun(postgres: Postgres) -> AsyncIterator[Begun]:
 async def test_s1_the_key_is_made_here(begun: Begun) -> None:
     upload = begun.upload
     assert upload.key == f"upload/bees/{upload.id.hex}"
-    assert (upload.state, upload.fraction, upload.multipart_id, upload.parts_total) == ("uploading", 0, None, 3)
+    assert (upload.state, upload.fraction, upload.multipart_id, upload.parts_total) == (
+        "uploading",
+        0,
+        None,
+        3,
+    )
     assert [upload.part_length_bytes(number) for number in (1, 2, 3)] == [8388608, 8388608, 3222784]
 
 
