@@ -43,6 +43,8 @@ class ObjectsPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_key: str
     secret_key: str
     bucket: str
+    media_base_url: str
+    media_token_key: str
 
 
 class RayPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -35,6 +35,9 @@ LIFETIMES_S: dict[str, int] = {
 }
 """How long a token of each type is good, unless the issuer says otherwise."""
 
+MEDIA_WINDOW_S = LIFETIMES_S["media"] // 2
+"""Media tokens are the same inside one window and good for one to two: a lifetime at most (faults.md S2)."""
+
 ISSUER = AUDIENCE = "playhead"
 TOKEN_MAX_BYTES = 4096
 SKEW_S = 60
@@ -124,7 +127,7 @@ class TokenIssuer:
         return self._sign(typ, _claims(student, now_s, expires_s, jti=secrets.token_urlsafe(12), name=shown))
 
     def issue_media(
-        self, student: str, item: str, version: str, window_s: int = LIFETIMES_S["media"]
+        self, student: str, item: str, version: str, window_s: int = MEDIA_WINDOW_S
     ) -> tuple[str, int]:
         """A student's right to read one version of an item, and when it ends (seconds since 1970).
 

@@ -10,6 +10,7 @@ from gateway.cli.steps import Steps
 from gateway.cli.stopping import until_stopped
 from gateway.keys import open_keys
 from gateway.settings import Settings
+from persistence.delivery import check_settings
 from persistence.embedded import DataFolder
 from persistence.errors import SetupError
 from persistence.objects import ObjectStore
@@ -53,6 +54,7 @@ def stores_of(settings: Settings) -> wiring.Stores:
                 f"{key} is not set; name your stores in --config FILE (see config/production.toml) or by "
                 f"PLAYHEAD_{key.upper().replace('.', '_')}; for a machine without any use `playhead demo`"
             )
+    check_settings(objects.media_base_url, objects.media_token_key)
     store = ObjectStore(
         endpoint_url=objects.endpoint_url,
         public_url=objects.public_url or objects.endpoint_url,
@@ -60,6 +62,8 @@ def stores_of(settings: Settings) -> wiring.Stores:
         access_key=objects.access_key,
         secret_key=objects.secret_key,
         bucket=objects.bucket,
+        media_base_url=objects.media_base_url,
+        media_token_key=objects.media_token_key,
     )
     return wiring.Stores(settings.postgres.dsn, settings.redis.url, store)
 
