@@ -13,15 +13,16 @@ from aiohttp import ClientSession, ClientTimeout
 
 from gateway import ingest
 from gateway.http.deps import Deps, open_deps
-from gateway.http.media import media_playlist
+from gateway.http.media import media_playlist, renew_at_s, sprite_cues
 from gateway.http.server import WebServer, make_app
 from gateway.http.settings import WebSettings
 from gateway.keys import open_keys
-from gateway.tokens import TokenIssuer
+from gateway.tokens import MEDIA_WINDOW_S, TokenIssuer
 from persistence import courses, items, students
 from persistence.embedded import Embedded
+from persistence.media import Caption, Media, Sprite
 from persistence.migrate import migrate
-from persistence.objects import ObjectStore
+from persistence.objects import WINDOW_S, ObjectStore, open_objects
 from persistence.postgres import PostgresSettings, open_postgres
 from tests.gateway.demo_lectures import LECTURES
 
@@ -89,7 +90,9 @@ async def test_a_student_is_told_how_to_play(web: Web) -> None:
     assert status == 200
     assert media["kind"] == "hls"
     assert re.fullmatch(r"/v1/media/[A-Za-z0-9_.-]+/master\.m3u8", media["hls_url"])
-    assert 14 * 60 < media["expires_in_s"] <= 30 * 60
+    assert MEDIA_WINDOW_S - 5 < media["expires_in_s"] <= 15 * 60
+    assert 0 < media["renew_at_s"] < media["expires_in_s"]
+    assert media["version"]
     assert [(one["name"], one["width"], one["height"]) for one in media["renditions"]] == [
         ("360p", 640, 360),
         ("720p", 1280, 720),
@@ -127,7 +130,7 @@ async def test_every_byte_range_of_the_playlists_is_there_without_a_header(web: 
 
 
 async def test_answers_are_the_same_inside_a_window_so_that_caches_hit(web: Web) -> None:
-    window_s = 15 * 60
+    window_s = MEDIA_WINDOW_S
     left_s = window_s - time.time() % window_s
     first = (await web.media("ada"))[1]
     second = (await web.media("ada"))[1]
@@ -186,7 +189,7 @@ async def test_s6_an_altered_or_other_token_opens_no_playlist(web: Web, name: st
 @pytest.mark.parametrize("name", ["master", "360p"])
 async def test_an_expired_token_says_so(web: Web, name: str) -> None:
     keys = open_keys(web.deps.settings.keys_folder)
-    past = TokenIssuer(keys.signing, clock=lambda: time.time() - 30 * 60)
+    past = TokenIssuer(keys.signing, clock=lambda: time.time() - 15 * 60)
     item = await items.open_for(web.deps.postgres, "ada", "lecture-1")
     assert item is not None
     token, ends_s = past.issue_media("ada", item.id, item.version)
@@ -214,3 +217,117 @@ def test_only_file_names_of_a_playlist_are_replaced() -> None:
     )
     url = r"https://o.test/a?x=\1&y=2"
     assert media_playlist(stored, url) == stored.replace("360p.mp4", url)
+
+
+def test_only_the_image_of_cues_is_replaced() -> None:
+    stored = "WEBVTT\n\n00:00.000 --> 00:05.000\nsprite.jpg#xywh=0,0,160,90\n\nNOTE sprite.jpg#xywh=1\n"
+    url = r"https://o.test/a?x=\1&y=2"
+    assert sprite_cues(stored, url) == stored.replace("sprite.jpg#xywh=0", f"{url}#xywh=0")
+
+
+def test_s2_media_tokens_and_addresses_end_together() -> None:
+    assert MEDIA_WINDOW_S == WINDOW_S
+
+
+def test_s46_renewals_come_in_the_next_window_spread_and_before_the_end() -> None:
+    for second in range(0, WINDOW_S, 7):
+        left_s = WINDOW_S - second
+        soonest, latest = renew_at_s(second, draw=lambda: 0.0), renew_at_s(second, draw=lambda: 0.999)
+        assert left_s < soonest < latest < left_s + WINDOW_S * 0.7
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def illustrated(web: Web, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An item with everything a version may have beside its renditions."""
+    folder = tmp_path_factory.mktemp("illustrated")
+    base = "course/c/illustrated/u1"
+    contents = {
+        "sprite.jpg": ("image/jpeg", b"thumbnails"),
+        "preview.mp4": ("video/mp4", b"six seconds"),
+        "de.vtt": ("text/vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nGrüß Gott\n".encode()),
+    }
+    store = web.deps.settings.objects
+    assert store is not None
+    async with open_objects(store) as objects:
+        for name, (content_type, content) in contents.items():
+            (folder / name).write_bytes(content)
+            await objects.put_file(f"{base}/{name}", folder / name, content_type)
+    document = Media(
+        kind="hls",
+        renditions=(),
+        poster=f"{base}/sprite.jpg",
+        plain=f"{base}/preview.mp4",
+        sprite=Sprite(
+            f"{base}/sprite.jpg", "WEBVTT\n\n00:00.000 --> 00:05.000\nsprite.jpg#xywh=0,0,160,90\n"
+        ),
+        preview=f"{base}/preview.mp4",
+        captions=(Caption("de", "Deutsch", f"{base}/de.vtt"),),
+        loudness_lufs=-17.5,
+    )
+    item = items.Item("illustrated", "learning-how-to-resume", "video", "Illustrated", "u1", 8)
+    await items.put(web.deps.postgres, [item], [items.Version(item.id, "u1", 6000, document.document())])
+    return item.id
+
+
+async def test_thumbnails_preview_and_captions_may_be_loaded_by_a_page_of_another_origin(
+    web: Web, illustrated: str
+) -> None:
+    status, media = await web.media("ada", illustrated)
+    assert (status, media["version"], media["loudness_lufs"]) == (200, "u1", -17.5)
+    [caption] = media["captions"]
+    assert (caption["language"], caption["label"]) == ("de", "Deutsch")
+    origin = {"Origin": "https://elsewhere.example"}
+    for url, content_type, content in (
+        (caption["url"], "text/vtt", "Grüß Gott".encode()),
+        (media["preview_url"], "video/mp4", b"six seconds"),
+        (media["sprite"]["image_url"], "image/jpeg", b"thumbnails"),
+    ):
+        async with web.client.get(url, headers=origin) as answer:
+            assert (answer.status, answer.content_type) == (200, content_type)
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert content in await answer.read()
+    async with web.client.get(web.url + media["sprite"]["vtt_url"], headers=origin) as cues:
+        assert (cues.status, cues.content_type) == (200, "text/vtt")
+        assert cues.headers["Access-Control-Allow-Origin"] == "*"
+        assert f"\n{media['sprite']['image_url']}#xywh=0,0,160,90\n" in await cues.text()
+    async with web.client.get(web.url + media["hls_url"], headers=origin) as playlist:
+        assert playlist.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_a_version_without_them_says_so(web: Web) -> None:
+    await items.put(
+        web.deps.postgres,
+        [items.Item("bare", "learning-how-to-resume", "video", "Bare", "u1", 7)],
+        [items.Version("bare", "u1", 6000, Media("hls", (), "a/p.jpg", "a/v.mp4").document())],
+    )
+    _, media = await web.media("ada", "bare")
+    assert (media["sprite"], media["preview_url"], media["captions"], media["loudness_lufs"]) == (
+        None,
+        None,
+        [],
+        None,
+    )
+    token = media["hls_url"].split("/")[3]
+    assert await web.problem(f"/v1/media/{token}/sprite.vtt") == (404, "not_found")
+
+
+async def test_s9_objects_are_kept_a_day_by_the_browser_and_by_nobody_else(
+    web: Web, illustrated: str
+) -> None:
+    _, media = await web.media("ada", illustrated)
+    async with web.client.get(media["poster_url"]) as answer:
+        assert answer.headers["ETag"]
+        etag = answer.headers["ETag"]
+        assert answer.headers["Cache-Control"] == "private, max-age=86400, immutable"
+    async with web.client.get(media["poster_url"], headers={"If-None-Match": etag}) as again:
+        assert again.status == 304
+
+
+async def test_cmcd_headers_of_a_playlist_request_are_counted(web: Web) -> None:
+    _, media = await web.media("ada")
+    metrics = web.deps.experience.metrics
+    before = metrics.requests.labels("true")._value.get()
+    said = {"CMCD-Request": "bl=0,mtp=2500,su", "CMCD-Status": "bs", "CMCD-Session": 'sid="x"'}
+    async with web.client.get(web.url + media["hls_url"], headers=said) as answer:
+        assert answer.status == 200
+    assert metrics.requests.labels("true")._value.get() == before + 1
