@@ -24,6 +24,12 @@ def node_path() -> Path | None:
     return _first("node")
 
 
+def nginx_path() -> Path | None:
+    """nginx, which stands for a CDN (`./run` puts Debian's into .uv without installing it as a service)."""
+    private = ROOT / ".uv" / "nginx" / "usr" / "sbin" / "nginx"
+    return private if private.is_file() else _first("nginx", "/usr/sbin/nginx")
+
+
 def vendored_path() -> Path | None:
     """The browser libraries that `npm ci` installed."""
     return VENDORED if VENDORED.is_dir() else None
@@ -34,6 +40,7 @@ TOOLS: dict[str, tuple[Callable[[], Path | None], str]] = {
     "chromium": (chromium_path, "apt-get install chromium"),
     "bwrap": (bwrap_path, "apt-get install bubblewrap"),
     "node": (node_path, "./run test"),
+    "nginx": (nginx_path, "apt-get install nginx-light"),
     "vendored": (vendored_path, "./run test"),
 }
 
