@@ -10,7 +10,7 @@ from persistence.postgres import Postgres
 MIGRATIONS = Path(__file__).parent / "migrations"
 # One number for the whole cluster, of our choosing: whoever migrates holds it (hex of "play").
 LOCK = 0x706C6179
-MONTHLY = ("checkpoint_history", "head_change")
+MONTHLY = ("checkpoint_history", "head_change", "experience")
 MONTHS_AHEAD = 2
 TIMEOUT_S = 300.0
 
@@ -45,6 +45,8 @@ async def migrate(postgres: Postgres, folder: Path = MIGRATIONS) -> list[str]:
                     f" {known[name][:12]} then); restore it and put the change into a new file"
                 )
     await ensure_months(postgres)
+    # An extension may have come, or gone, since the last start.
+    await postgres.execute("SELECT ensure_trigrams()", timeout_s=TIMEOUT_S)
     return applied
 
 

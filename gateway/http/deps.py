@@ -1,16 +1,21 @@
 """What the handlers work with: the stores, the tokens, the figures; opened and closed together."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from actors.processing import Processing, ProcessingSettings, Start, in_cluster, open_processing
+from gateway.http.experience_intake import Intake
 from gateway.http.files import Files
 from gateway.http.metrics import WebMetrics
 from gateway.http.settings import WebSettings
 from gateway.http.shards import Shards, of_cluster
 from gateway.keys import Jwks, open_keys
+from gateway.logs import set_up_logs
 from gateway.tokens import TokenIssuer, TokenVerifier
 from persistence.cache import Cache
+from persistence.objects import Objects, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.redis import open_redis
 from persistence.tickets import Tickets
@@ -30,11 +35,20 @@ class Deps:
     files: Files
     metrics: WebMetrics
     shards: Shards
+    experience: Intake
+    objects: Objects | None = None
+    processing: Processing | None = None
     draining: bool = False
 
 
+IN_CLUSTER = in_cluster(functools.partial(set_up_logs, for_people=False))
+"""Uploads are made ready by tasks of the Ray cluster this process is in."""
+
+
 @contextlib.asynccontextmanager
-async def open_deps(settings: WebSettings, name: str = "gateway:web") -> AsyncIterator[Deps]:
+async def open_deps(
+    settings: WebSettings, name: str = "gateway:web", start: Start = IN_CLUSTER
+) -> AsyncIterator[Deps]:
     """Open the stores and the keys. Raises `SetupError`, or `StoreUnavailable` without Postgres."""
     keys = open_keys(settings.keys_folder)
     redis = open_redis(settings.redis_url)
@@ -45,6 +59,13 @@ async def open_deps(settings: WebSettings, name: str = "gateway:web") -> AsyncIt
             PostgresSettings(settings.postgres_dsn, name, connections_max=settings.postgres_connections)
         )
         stack.push_async_callback(postgres.close)
+        metrics = WebMetrics(postgres, cache)
+        intake = await stack.enter_async_context(Intake(postgres, metrics.registry).running())
+        objects, processing = None, None
+        if settings.objects is not None:
+            objects = await stack.enter_async_context(open_objects(settings.objects))
+            work = ProcessingSettings(postgres_dsn=settings.postgres_dsn, objects=settings.objects)
+            processing = await stack.enter_async_context(open_processing(postgres, objects, work, start))
         yield Deps(
             settings=settings,
             postgres=postgres,
@@ -54,6 +75,9 @@ async def open_deps(settings: WebSettings, name: str = "gateway:web") -> AsyncIt
             verifier=TokenVerifier(keys.jwks),
             jwks=keys.jwks,
             files=Files(settings.pages_folder),
-            metrics=WebMetrics(postgres, cache),
+            metrics=metrics,
             shards=of_cluster(),
+            experience=intake,
+            objects=objects,
+            processing=processing,
         )

@@ -73,6 +73,7 @@ TEACHES = {
     "POST /v1/teaching/courses/{course}/publish": "instructor",
     "GET /v1/teaching/courses/{course}/preview": "assistant",
     "GET /v1/teaching/courses/{course}/versions": "assistant",
+    "GET /v1/teaching/courses/{course}/experience": "instructor",
     "GET /v1/teaching/courses/{course}/versions/{number}": "assistant",
     "GET /v1/teaching/courses/{course}/people": "assistant",
     "POST /v1/teaching/courses/{course}/people": "instructor",
