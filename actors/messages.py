@@ -68,6 +68,12 @@ class Presence(msgspec.Struct, frozen=True, tag_field="type", tag="presence"):
     position_ms: Position
 
 
+class MediaWish(msgspec.Struct, frozen=True, tag_field="type", tag="media"):
+    """Asks how to play an item: before the first play, when its addresses grow old, and after a pause."""
+
+    item: Name
+
+
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     """Heartbeat, either way; answered by `pong` with the same `n`."""
 
@@ -207,6 +213,19 @@ class Discontinuity(msgspec.Struct, frozen=True, tag_field="type", tag="disconti
     items: list[str]
 
 
+class MediaFound(msgspec.Struct, frozen=True, tag_field="type", tag="media"):
+    """Answer to a `media`: the same document as `GET /v1/items/{item}/media`, packed, or null and why not.
+
+    `code` is `not_found` (for good, and the same whatever the reason), `busy` or `unavailable`: ask again in
+    `retry_after_ms`.
+    """
+
+    item: str
+    media: msgspec.Raw | None = None
+    code: str = ""
+    retry_after_ms: int = 0
+
+
 class Problem(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     """A frame was refused: `field` says where, `strikes_left` how many more until the socket closes."""
 
@@ -216,7 +235,18 @@ class Problem(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
     strikes_left: int
 
 
-FromDevice = Hello | Events | Pull | Presence | Ping | Pong
+FromDevice = Hello | Events | Pull | Presence | MediaWish | Ping | Pong
 ToDevice = (
-    Welcome | Applied | Durable | Rejected | Resync | Head | Playing | Discontinuity | Problem | Ping | Pong
+    Welcome
+    | Applied
+    | Durable
+    | Rejected
+    | Resync
+    | Head
+    | Playing
+    | Discontinuity
+    | MediaFound
+    | Problem
+    | Ping
+    | Pong
 )

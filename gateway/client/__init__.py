@@ -15,7 +15,7 @@ with `msgpack` and shares no code with the server: an independent reader of docs
 
 from gateway.client.clock import Clock, Stamp
 from gateway.client.device import Device
-from gateway.client.errors import ClientError, ClosedForGood, JournalBroken, Sealed
+from gateway.client.errors import ClientError, ClosedForGood, JournalBroken, MediaRefused, Sealed
 from gateway.client.file_journal import FileJournal
 from gateway.client.journal import Event, Journal
 from gateway.client.protocol import Message, Protocol
@@ -30,6 +30,7 @@ __all__ = [
     "FileJournal",
     "Journal",
     "JournalBroken",
+    "MediaRefused",
     "Message",
     "Protocol",
     "Sealed",

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from gateway.client.clock import Clock
-from gateway.client.errors import ClientError, ClosedForGood
+from gateway.client.errors import ClientError, ClosedForGood, MediaRefused
 from gateway.client.journal import Journal
 from gateway.client.protocol import Message, Protocol, pack
 
@@ -77,6 +77,7 @@ class Device:
         self._changed = asyncio.Condition()
         self._heard_s = 0.0
         self._told: Counter[str] = Counter()
+        self._media: dict[str, Message] = {}
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -160,6 +161,20 @@ class Device:
         await self._send([self.protocol.pull(item)])
         await self.until(lambda: self._told[item] > told, timeout_s)
         return self.heads[item]
+
+    async def media(self, item: str, timeout_s: float = 6.0) -> Message:
+        """How to play an item, as `GET /v1/items/{item}/media` tells it, on the open connection.
+
+        Raises `MediaRefused`, `TimeoutError`, `ClosedForGood`.
+        """
+        self._media.pop(item, None)
+        await self._send([self.protocol.media(item)])
+        await self.until(lambda: item in self._media, timeout_s)
+        told = self._media.pop(item)
+        if told["media"] is None:
+            raise MediaRefused(item, told["code"], told["retry_after_ms"])
+        document: Message = told["media"]
+        return document
 
     async def say(self, message: Message) -> None:
         """Send a message of the caller's making; lost without a connection (the journal is not)."""
@@ -265,6 +280,8 @@ class Device:
         self.messages.append(message)
         if message["type"] == "head":
             self._told[message["item"]] += 1
+        elif message["type"] == "media":
+            self._media[message["item"]] = message
         if self._on_message is not None:
             self._on_message(message, heard_s)
         await self._send(replies)

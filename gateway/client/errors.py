@@ -21,3 +21,14 @@ class Sealed(ClientError):
 
 class JournalBroken(ClientError):
     """The journal on disk cannot be read, or belongs to another student or device."""
+
+
+class MediaRefused(ClientError):
+    """The server does not say how to play an item: `code` is `not_found`, or `busy` or `unavailable`, after
+    which it may be asked again in `retry_after_ms`."""
+
+    def __init__(self, item: str, code: str, retry_after_ms: int) -> None:
+        now = "it is not there, or not this student's" if code == "not_found" else "ask again in a moment"
+        super().__init__(f"{item} cannot be played ({code}): {now}")
+        self.code = code
+        self.retry_after_ms = retry_after_ms

@@ -97,6 +97,10 @@ class Protocol:
         """Ask for heads: before the first frame of every play, and whenever in doubt."""
         return pack({"type": "pull", "items": list(items)})
 
+    def media(self, item: str) -> bytes:
+        """Ask how to play an item: before a play, when the addresses grow old, after a long pause (P34)."""
+        return pack({"type": "media", "item": item})
+
     def presence(self, item: str, state: str, position_ms: int) -> bytes:
         """Say that a player is there and does not play: `paused`, `stalled` or `idle`. Moves nothing (R1)."""
         return pack({"type": "presence", "item": item, "state": state, "position_ms": position_ms})

@@ -8,10 +8,14 @@ from typing import Any
 import structlog
 
 from actors.nodes import footprint
+from gateway.http import media
 from gateway.http.deps import Deps, open_deps
+from gateway.http.problems import Problem
 from gateway.http.server import WebServer, make_app
 from gateway.http.settings import WebSettings
 from gateway.logs import set_up_logs
+from persistence.cache import KINDS
+from persistence.errors import StoreError, StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -60,9 +64,23 @@ class WebGateway:
                 "health": "draining" if deps.draining else "ok",
                 "requests": deps.metrics.answered(),
                 "cache": {"hits": cache.hits, "misses": cache.misses, "failures": cache.failures},
+                "hit_rates": {kind: cache.hit_rate(kind) for kind in KINDS if cache.reads(kind)},
                 "postgres": deps.postgres.stats(),
             }
         return stats
+
+    async def media(self, wishes: list[tuple[str, str]]) -> list[bytes | None]:
+        """How each of these students may play this item, packed as a device hears it; None for no.
+
+        For socket gateways, which have authenticated the students.
+        """
+        if self._deps is None or self._deps.draining:
+            raise StoreUnavailable("the web gateway does not serve now; ask again")
+        try:
+            return await media.answers(self._deps, wishes)
+        except (Problem, StoreError) as error:
+            # One that survives the way through Ray, as a `Problem` does not.
+            raise StoreUnavailable(str(error)) from None
 
     async def drain(self) -> None:
         """Say that we are not ready, answer what runs, close the port and the stores."""

@@ -5,10 +5,11 @@ import os
 import resource
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, RayError
 
 from actors.garbage import Garbage
 from actors.named import named_actor
@@ -17,6 +18,7 @@ from actors.settings import DIRECTORY
 from gateway.logs import set_up_logs
 from gateway.sockets.auth import Authenticator
 from gateway.sockets.batching import ShardRouter
+from gateway.sockets.media import MediaUnavailable, Wish
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.observe import ObservePort
 from gateway.sockets.server import SocketServer
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 
 GARBAGE_S = 1.0
 """How often the process looks for cyclic garbage."""
+
+WEB_GATEWAY = "gateway:web:0"
 
 LANES_S = 5.0
 """How long a drained gateway waits for shards to hear that its connections are gone."""
@@ -48,6 +52,7 @@ class SocketGateway:
         self._shards: dict[str, Any] = {}
         self._metrics = Metrics()
         self._starting = asyncio.Lock()
+        self._web: Any = None
         self._redis: Redis | None = None
         self._router: ShardRouter | None = None
         self._server: SocketServer | None = None
@@ -88,7 +93,7 @@ class SocketGateway:
         _take_all_descriptors()
         # What Ray and the imports left behind lives as long as the process: never look through it again.
         garbage = Garbage(time.monotonic())
-        server = SocketServer(settings, self._router, authenticator)
+        server = SocketServer(settings, self._router, authenticator, self._ask_media)
         try:
             await server.start()
         except SetupError:
@@ -166,6 +171,18 @@ class SocketGateway:
             self._shards.pop(shard, None)
             raise
         return outcomes
+
+    async def _ask_media(self, wishes: Sequence[Wish]) -> Sequence[bytes | None]:
+        """How students may play items, by the web gateway, whose handle is kept as well."""
+        try:
+            if self._web is None:
+                self._web = await named_actor(WEB_GATEWAY)
+            answers: Sequence[bytes | None] = await self._web.media.remote(list(wishes))
+        except (RayError, ValueError) as error:
+            if isinstance(error, ActorDiedError):
+                self._web = None
+            raise MediaUnavailable(f"the web gateway does not answer ({type(error).__name__})") from error
+        return answers
 
     async def _fetch_map(self) -> tuple[int, list[str]]:
         directory = await named_actor(DIRECTORY)

@@ -19,6 +19,7 @@ from gateway.sockets.batching import ATTACH_AGAIN_S, ShardRouter
 from gateway.sockets.close_codes import CloseCode
 from gateway.sockets.handshake import SUPPORTED
 from gateway.sockets.limits import TokenBucket
+from gateway.sockets.media import MediaDesk
 from gateway.sockets.states import Authenticating, AwaitingHello, Gone, Handshaking, Live
 from gateway.sockets.stream import SocketStream, spread_ms
 from gateway.sockets.strict import NamesSomebody, Refusal
@@ -33,6 +34,7 @@ class Host(stream.Host, Protocol):
     router: ShardRouter
     authenticator: Authenticator
     admission: Admission
+    media: MediaDesk
 
     @property
     def gathers(self) -> bool:
@@ -189,6 +191,8 @@ class Connection(SocketStream):
                 router.pull(link, message.items)
             elif isinstance(message, messages.Presence):
                 router.present(link, message.item, message.state)
+            elif isinstance(message, messages.MediaWish):
+                self._host.media.want(self, live.student, message.item)
             elif isinstance(message, messages.Hello):
                 self.close(close_codes.BAD_MESSAGE)
         except LaneFull:

@@ -16,6 +16,7 @@ _COUNTED = {
     "bytes_out": "bytes to devices",
     "entries_in": "journal entries from devices",
     "strikes": "refused frames",
+    "media_wishes": "times a device asked how to play an item",
     "postponed": "connections told when to come back, before they were let in",
     "turned_away": "handshakes refused for load: too many connections, or pending from one address",
     "deferred": "connections whose updates were left in their journals for a while: a shard was behind",
@@ -39,6 +40,7 @@ class Metrics:
     bytes_out: int
     entries_in: int
     strikes: int
+    media_wishes: int
     postponed: int
     turned_away: int
     deferred: int

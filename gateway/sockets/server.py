@@ -21,6 +21,7 @@ from gateway.sockets.batching import ShardRouter
 from gateway.sockets.close_codes import CloseCode
 from gateway.sockets.connection import Connection
 from gateway.sockets.limits import SocketLimits
+from gateway.sockets.media import Ask, MediaDesk
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.observe import Page
 from gateway.sockets.settings import SocketSettings
@@ -51,7 +52,13 @@ class SocketServer:
     Use: `await start()`, then `address`; at the end `await drain()` and `await stop()`.
     """
 
-    def __init__(self, settings: SocketSettings, router: ShardRouter, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        settings: SocketSettings,
+        router: ShardRouter,
+        authenticator: Authenticator,
+        ask_media: Ask | None = None,
+    ) -> None:
         self.settings = settings
         self.router = router
         self.authenticator = authenticator
@@ -73,6 +80,7 @@ class SocketServer:
         # connections must never reach ours (P7).
         self._conns = time.time_ns() // 1000
         self._proxies = _networks(settings.limits.proxies)
+        self.media = MediaDesk(ask_media, self.spawn, self.metrics)
         self._gathered: list[Callable[[], None]] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None

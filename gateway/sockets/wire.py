@@ -38,6 +38,7 @@ from actors.messages import (
     FromDevice,
     Hello,
     Instant,
+    MediaWish,
     Name,
     Ping,
     Pong,
@@ -69,7 +70,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
         return len(self.events) + len(self.refused)
 
 
-Message = Hello | Chunk | Pull | Presence | Ping | Pong
+Message = Hello | Chunk | Pull | Presence | MediaWish | Ping | Pong
 """What a device said."""
 
 
@@ -136,13 +137,22 @@ _any_reader = msgspec.msgpack.Decoder()
 
 _EVENT_FIELDS = frozenset(Event.__dataclass_fields__)
 _FRAME_FIELDS: dict[type, frozenset[str]] = {
-    kind: frozenset({"type", *kind.__struct_fields__}) for kind in (Hello, Events, Pull, Presence, Ping, Pong)
+    kind: frozenset({"type", *kind.__struct_fields__})
+    for kind in (Hello, Events, Pull, Presence, MediaWish, Ping, Pong)
 }
 _HELLO_PARTS: dict[str, frozenset[str]] = {
     "device": frozenset(Device.__struct_fields__),
     "clock": frozenset(ClockReading.__struct_fields__),
 }
-_EXACT_PAIRS: dict[type, int] = {Hello: -1, Events: 2, Pull: 2, Presence: 4, Ping: 2, Pong: 2}
+_EXACT_PAIRS: dict[type, int] = {
+    Hello: -1,
+    Events: 2,
+    Pull: 2,
+    Presence: 4,
+    MediaWish: 2,
+    Ping: 2,
+    Pong: 2,
+}
 """Pairs of a frame that has the required fields and nothing else: then nothing is repeated or unknown."""
 
 
@@ -294,6 +304,7 @@ _NESTED: dict[type, frozenset[str]] = {
     Events: frozenset(),
     Pull: frozenset(),
     Presence: frozenset(),
+    MediaWish: frozenset(),
     Ping: frozenset(),
     Pong: frozenset(),
 }
@@ -339,14 +350,14 @@ def _refuse_named(data: bytes) -> None:
             check_name_allowed(name, name[:64])
 
 
-def _check_names(message: Hello | Pull | Presence | Ping | Pong) -> None:
+def _check_names(message: Hello | Pull | Presence | MediaWish | Ping | Pong) -> None:
     """Names are printable, so that nothing which reaches a batch can fail there alone (faults.md rule 29)."""
     try:
         match message:
             case Pull(items=items):
                 for index, item in enumerate(items):
                     check_name(f"items[{index}]", item)
-            case Presence(item=item):
+            case Presence(item=item) | MediaWish(item=item):
                 check_name("item", item)
             case Hello(device=device, clock=clock, client=client):
                 check_name("device.id", device.id)

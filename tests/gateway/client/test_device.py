@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from gateway.client import ClosedForGood, Device, Message, Sealed, Visit
+from gateway.client import ClosedForGood, Device, MediaRefused, Message, Sealed, Visit
 from gateway.client import device as module
 from tests.gateway.client.peer import WAIT_S, head, pack, peer, said, seqs, welcome
 
@@ -191,3 +191,21 @@ async def test_a_visit_seals_into_its_play_what_the_device_had_seen_when_the_run
             await visit.mark(True)
         assert [event["base_rev"] for event in device.journal] == [5, 5, 5, 9, 9]
         assert {event["version"] for event in device.journal} == {"v2"}
+
+
+async def test_p34_it_asks_how_to_play_and_hears_yes_and_no() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await said(socket)
+        await socket.send(welcome())
+        assert await said(socket) == {"type": "media", "item": "lec"}
+        document = {"version": "v1", "hls_url": "/v1/media/t/master.m3u8"}
+        await socket.send(pack(type="media", item="lec", media=document, code="", retry_after_ms=0))
+        await said(socket)
+        await socket.send(pack(type="media", item="lec", media=None, code="busy", retry_after_ms=1500))
+        await socket.wait_closed()
+
+    async with peer(script) as url, kiosk(url) as device:
+        assert (await device.media("lec", WAIT_S))["version"] == "v1"
+        with pytest.raises(MediaRefused, match="ask again") as refused:
+            await device.media("lec", WAIT_S)
+        assert (refused.value.code, refused.value.retry_after_ms) == ("busy", 1500)

@@ -16,6 +16,7 @@ from gateway.keys import Keys, open_keys
 from gateway.sockets.auth import Authenticator
 from gateway.sockets.batching import ShardRouter
 from gateway.sockets.limits import SocketLimits
+from gateway.sockets.media import Ask
 from gateway.sockets.metrics import Metrics
 from gateway.sockets.server import SocketServer
 from gateway.sockets.settings import SocketSettings
@@ -31,7 +32,14 @@ NAME = "gateway:socket:0"
 class Gateway:
     """A running gateway, its shards, and whoever signs tokens for it."""
 
-    def __init__(self, keys: Keys, settings: SocketSettings, tickets: Tickets | None, shards: int) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        settings: SocketSettings,
+        tickets: Tickets | None,
+        shards: int,
+        ask_media: Ask | None = None,
+    ) -> None:
         self.issuer = TokenIssuer(keys.signing)
         share = SLOTS // shards
         self.shards = {
@@ -60,7 +68,7 @@ class Gateway:
         )
         verifier = TokenVerifier(keys.jwks)
         self.server = SocketServer(
-            settings, self.router, Authenticator(verifier, tickets, settings.limits.ticket_s)
+            settings, self.router, Authenticator(verifier, tickets, settings.limits.ticket_s), ask_media
         )
         for shard in self.shards.values():
             shard.push = self.take_push
@@ -172,11 +180,12 @@ async def start(keys: Keys) -> AsyncIterator[Start]:
             tickets: Tickets | None = None,
             shards: int = 1,
             settings: dict[str, Any] | None = None,
+            ask_media: Ask | None = None,
             **limits: Any,
         ) -> Gateway:
             plain = SocketSettings(jwks=keys.jwks, allowed_origins=(ORIGIN,), keepalive_s=0.05)
             chosen = replace(plain, limits=replace(SocketLimits(), **limits), **(settings or {}))
-            gateway = Gateway(keys, chosen, tickets, shards)
+            gateway = Gateway(keys, chosen, tickets, shards, ask_media)
             await gateway.router.start()
             stack.push_async_callback(gateway.router.stop, 0.1)
             await gateway.server.start()

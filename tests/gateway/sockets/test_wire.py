@@ -31,7 +31,9 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(
     ["type", "n", "events", "items", "item", "state", "position_ms", "student", "x", "seq"]
 )
-FRAMES = st.dictionaries(NAMES, VALUES | st.sampled_from(["ping", "events", "pull", "presence", "hello"]))
+FRAMES = st.dictionaries(
+    NAMES, VALUES | st.sampled_from(["ping", "events", "pull", "presence", "media", "hello"])
+)
 
 
 def answered(data: bytes, codec: str = "playhead.v1") -> object:
