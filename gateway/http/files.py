@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 FOLDER = Path(__file__).parents[2] / "frontend_demo"
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -24,15 +26,34 @@ TYPES = {
     ".woff2": "font/woff2",
     ".wasm": "application/wasm",
     ".vtt": "text/vtt; charset=utf-8",
+    ".bcmap": "application/octet-stream",
+    ".pfb": "application/octet-stream",
+    ".ttf": "font/ttf",
+    ".icc": "application/vnd.iccprofile",
 }
-NAMED = {"/": "index.html", "/demo": "demo.html", "/missing": "missing.html", "/favicon.ico": "favicon.svg"}
+NAMED = {
+    "/": "index.html",
+    "/demo": "demo.html",
+    "/missing": "missing.html",
+    "/favicon.ico": "favicon.svg",
+    "/service_worker.js": "service_worker.js",
+}
 """Pages with a name of their own, at the top or among the views."""
 OPEN_FOLDERS = ("client", "views")
+SHELL = re.compile(r"/|/favicon\.ico|/(client|views|vendor)/.+")
+"""What a device keeps of the pages to open them off line."""
 CLOSED_FOLDERS = frozenset({"test", "tests", "node_modules"})
 SCAN_S = 1.0
 FILE_MAX_BYTES = 8 * 1024 * 1024
 
 _INLINE = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script>", re.DOTALL | re.IGNORECASE)
+
+
+class Shell(msgspec.Struct, frozen=True):
+    """The pages as one whole: ETags by URL path, and a version that changes with any of them."""
+
+    version: str
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,15 @@ class Files:
             return None
         return known
 
+    def shell(self) -> Shell:
+        """Everything that makes up the pages, as it is on disk now."""
+        if time.monotonic() >= self._scanned_s + SCAN_S:
+            self._paths, self._scanned_s = dict(self._scan()), time.monotonic()
+        found = {path: self.find(path) for path in sorted(self._paths) if SHELL.fullmatch(path)}
+        etags = {path: file.etag for path, file in found.items() if file is not None}
+        digest = hashlib.sha256(json.dumps(etags).encode()).hexdigest()
+        return Shell(digest[:20], etags)
+
     def _scan(self) -> Iterator[tuple[str, Path]]:
         for name in OPEN_FOLDERS:
             for file in (self._folder / name).rglob("*"):
@@ -87,16 +117,26 @@ class Files:
         yield from self._vendor()
 
     def _vendor(self) -> Iterator[tuple[str, Path]]:
-        """What vendor.json allows of node_modules: URL path to file."""
+        """What vendor.json allows of node_modules: URL path to file, or to a folder, both ending in a slash."""
         try:
             allowed = json.loads((self._folder / "vendor.json").read_text())
         except (OSError, ValueError):
             return
         modules = self._folder / "node_modules"
-        for url, name in allowed.items():
+        for url, name in _files(modules, allowed):
             file = modules / name
             if url.startswith("/vendor/") and file.suffix in TYPES and _is_inside(file, modules):
                 yield url, file
+
+
+def _files(modules: Path, allowed: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each file that is allowed; of a folder those right in it."""
+    for url, name in allowed.items():
+        if not url.endswith("/"):
+            yield url, name
+        elif (modules / name).is_dir():
+            for file in (modules / name).iterdir():
+                yield f"{url}{file.name}", f"{name}{file.name}"
 
 
 def _is_inside(file: Path, folder: Path) -> bool:

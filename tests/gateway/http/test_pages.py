@@ -34,9 +34,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "site/package.json": "{}",
         "site/node_modules/hls.js/dist/hls.mjs": "export {}",
         "site/node_modules/other/index.js": "no",
+        "site/node_modules/fonts/files/a.ttf": "font",
+        "site/node_modules/fonts/files/deeper/b.ttf": "no",
+        "site/node_modules/fonts/files/notes.txt": "no",
+        "site/service_worker.js": 'const version = "__SHELL_VERSION__"',
         "site/vendor.json": json.dumps(
             {
                 "/vendor/hls.mjs": "hls.js/dist/hls.mjs",
+                "/vendor/fonts/": "fonts/files/",
+                "/vendor/all/": "../",
                 "/vendor/out.js": "../../secret.js",
                 "/client/x.js": "other/index.js",
             }
@@ -96,6 +102,10 @@ async def test_pages_are_served(site: Web, path: str, content_type: str) -> None
         "/client//index.js",
         "/client/index.js%00",
         "/vendor/out.js",
+        "/vendor/fonts/",
+        "/vendor/fonts/deeper/b.ttf",
+        "/vendor/fonts/notes.txt",
+        "/vendor/all/index.html",
         "/vendor/hls.js/dist/hls.mjs",
         "/vendor/other/index.js",
         "/node_modules/other/index.js",
@@ -110,6 +120,29 @@ async def test_pages_are_served(site: Web, path: str, content_type: str) -> None
 async def test_s1_no_path_leads_elsewhere(site: Web, path: str) -> None:
     received = await site.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert received.split()[1] in (b"404", b"400"), received
+
+
+async def test_the_worker_and_the_shell_are_of_one_version_that_changes_with_any_file(
+    site: Web, folder: Path
+) -> None:
+    shell = (await site.ask("GET", "/shell.json")).json
+    assert {"/", "/client/deep/er.js", "/vendor/fonts/a.ttf", "/favicon.ico"} - set(shell["files"]) == {
+        "/favicon.ico"
+    }
+    assert not {"/demo", "/missing", "/service_worker.js"} & set(shell["files"])
+    for path, etag in shell["files"].items():
+        assert (await site.ask("GET", path)).headers["ETag"] == etag
+    worker = await site.ask("GET", "/service_worker.js")
+    assert worker.body == f'const version = "{shell["version"]}"'.encode()
+    assert worker.headers["Service-Worker-Allowed"] == "/"
+    assert worker.headers["Cache-Control"] == "no-cache"
+    assert "script-src 'self'" in worker.headers["Content-Security-Policy"]
+    kept = {"If-None-Match": worker.headers["ETag"]}
+    assert (await site.ask("GET", "/service_worker.js", headers=kept)).status == 304
+    (folder / "views/look.css").write_text("body { color: red }")
+    again = await site.ask("GET", "/service_worker.js", headers=kept)
+    assert again.status == 200 and again.body != worker.body
+    assert (await site.ask("GET", "/shell.json")).json["version"] != shell["version"]
 
 
 async def test_h12_no_inline_script_but_the_import_map(site: Web) -> None:
@@ -143,8 +176,12 @@ async def test_a_changed_file_is_read_again_and_a_new_one_found(folder: Path) ->
 
 async def test_the_real_pages_name_only_what_is_served(web: Web) -> None:
     vendor = Path(__file__).parents[3] / "frontend_demo" / "vendor.json"
+    served = set((await web.ask("GET", "/shell.json")).json["files"])
     for url in json.loads(vendor.read_text()):
-        assert (await web.ask("GET", url)).status == 200, f"{url}: run npm ci in frontend_demo"
+        if url.endswith("/"):
+            assert any(path.startswith(url) for path in served), f"{url}: run npm ci in frontend_demo"
+        else:
+            assert (await web.ask("GET", url)).status == 200, f"{url}: run npm ci in frontend_demo"
 
 
 async def test_a_browser_that_asks_for_no_page_reads_a_page_and_a_program_a_problem(site: Web) -> None:
