@@ -23,7 +23,7 @@ const REJECTIONS = {
 /**
  * What is known now. `reason` is the name of the close that ended the link for good, if the page has heard one.
  * @returns {{link: string, reason: string | null, state: "saved" | "saving" | "offline" | "memory" | "refused",
- *            unsaved_ms: number, clean: boolean, memory: boolean, clock_offset_ms: number, clock_wrong: boolean}}
+ *            unsaved_ms: number, clean: boolean, memory: boolean, pages: boolean, clock_offset_ms: number, clock_wrong: boolean}}
  *          `clock_offset_ms` is the server's time minus this device's
  */
 export function safety(client, player, reason = null) {
@@ -31,7 +31,8 @@ export function safety(client, player, reason = null) {
   const { wrong, offset_ms } = client.clock_state;
   const clean = entries === 0 && unsaved_ms === 0 && !player?.active;
   const memory = client.durability === "memory";
-  return { link: client.status, reason, state, unsaved_ms, clean, memory, clock_wrong: wrong, clock_offset_ms: offset_ms };
+  const pages = player?.unit === "page";
+  return { link: client.status, reason, state, unsaved_ms, clean, memory, pages, clock_wrong: wrong, clock_offset_ms: offset_ms };
 }
 
 /** The word for the link. */
@@ -46,10 +47,11 @@ export function helpFor({ link, reason }) {
 }
 
 /** "Saved" only when everything is durable and nothing plays on (P26). */
-export function savedWords({ state, clean, unsaved_ms, link }) {
+export function savedWords({ state, clean, unsaved_ms, link, pages }) {
   if (clean) return link === "online" ? "Saved" : "Everything is saved";
   if (state === "saving") return "Saving …";
-  const what = unsaved_ms >= 1_000 ? length(unsaved_ms) : "A change";
+  // What was read is counted in pages, and nobody reads "3 s unsaved" as three of them.
+  const what = unsaved_ms >= 1_000 && !pages ? length(unsaved_ms) : "A change";
   return `${what} unsaved, ${state === "memory" ? "in memory only" : "kept on this device"}`;
 }
 
