@@ -11,6 +11,9 @@ const LANES = 3;
 
 const RETRY_MS = [1_000, 3_000, 8_000, 20_000];
 
+/** Failures, one after the other and twenty seconds apart in the end, after which nobody waits any more. */
+const GIVE_UP = 40;
+
 /** Addresses run out; one that is refused as often as this, one after the other, was never good. */
 const STALE_MAX = 9;
 
@@ -200,8 +203,8 @@ export class Upload extends Emitter {
     try {
       const said = await this.#teaching.completeUpload(this.id, this.#parts.list);
       this.#become("processing");
-      if (said?.state) this.#heard(said);
-      this.#lookLater();
+      this.#heard(said);
+      if (this.state === "processing") this.#lookLater();
     } catch (error) {
       // The store does not have what this page believes to have sent: what it has is asked again.
       if (error.code === "parts_missing") this.#parts = null;
@@ -225,13 +228,16 @@ export class Upload extends Emitter {
     this.#timer = setTimeout(() => void this.#look(), ms);
   }
 
-  /** Waits and tries again; what the server refuses for good has failed. */
+  /** Waits and tries again, while parts under way go on; what the server refuses for good has failed. */
   #trouble(error) {
     // An error without a status is none of the network: nobody is signed in any more, or this page is wrong.
     const is_final = error.status === undefined || (error.status >= 400 && error.status < 500 && ![408, 409, 425, 429].includes(error.status));
     this.reason = error.message;
-    if (is_final || this.#failures > 40) return this.#become("failed");
-    this.#halt();
+    clearTimeout(this.#timer);
+    if (is_final || this.#failures > GIVE_UP) {
+      this.#halt();
+      return this.#become("failed");
+    }
     const wait_ms = error.retry_after_ms || RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
     this.#become("waiting");
