@@ -7,11 +7,13 @@ nobody has to tell the cache what changed, and no order of outages can make it s
 
 import asyncio
 import contextlib
+import hashlib
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 import msgspec
 
@@ -27,11 +29,15 @@ JITTER = 0.15
 # Raise it when the meaning of a cached value changes: old and new processes then share nothing.
 LAYOUT = 1
 
+Kind = Literal["course", "student_progress", "search"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[T]):
     """One entry: its name in Redis, the version it must be of, the type of its value, how long it lives."""
 
+    kind: Kind
     name: str
     version: str
     value: type[T]
@@ -40,27 +46,54 @@ class Entry(Generic[T]):
 
 def course_entry(course: str, version: str, value: type[T]) -> Entry[T]:
     """`course:{id}`, 1 h (design 6)."""
-    return Entry(_name("course", course), version, value, 3600)
+    return Entry("course", _name("course", course), version, value, 3600)
 
 
 def student_progress_entry(student: str, course: str, version: str, value: type[T]) -> Entry[T]:
     """`student_progress:{student}:{course}`, 30 min (design 6)."""
-    return Entry(_name("student_progress", student, course), version, value, 1800)
+    return Entry("student_progress", _name("student_progress", student, course), version, value, 1800)
 
 
-def _name(kind: str, *ids: str) -> str:
+def search_entry(what: str, asked: msgspec.Struct, version: str, value: type[T]) -> Entry[T]:
+    """`search:{hash}`, 15 min (design 6): `what` was found for what was `asked`.
+
+    Only a hash of what a person typed is in the name (H15). The version is that of all listed courses.
+    """
+    said = hashlib.sha256(msgspec.msgpack.encode((what, asked))).hexdigest()
+    return Entry("search", _name("search", said), version, value, 900)
+
+
+def _name(kind: Kind, *ids: str) -> str:
     # The length before each id: no two lists of ids make the same name, whatever is in them (H15).
     return ":".join((f"playhead{LAYOUT}", kind, *(f"{len(part)}.{part}" for part in ids)))
 
 
 @dataclass(slots=True)
 class CacheStats:
-    """What happened since the start."""
+    """What happened since the start; hits and misses by kind of entry."""
 
-    hits: int = 0
-    misses: int = 0
+    hits_of: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    misses_of: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     failures: int = 0
     poisoned: int = 0
+
+    @property
+    def hits(self) -> int:
+        """Of all kinds."""
+        return sum(self.hits_of.values())
+
+    @property
+    def misses(self) -> int:
+        """Of all kinds."""
+        return sum(self.misses_of.values())
+
+    def hit_rate(self, kind: Kind) -> float:
+        """The share of reads that were hits, 0 to 1; NaN before the first read."""
+        return self.hits_of[kind] / self.reads(kind) if self.reads(kind) else math.nan
+
+    def reads(self, kind: Kind) -> int:
+        """How many there were."""
+        return self.hits_of[kind] + self.misses_of[kind]
 
 
 class _Stored(msgspec.Struct, array_like=True, frozen=True):
@@ -119,9 +152,9 @@ class Cache:
     async def _read_through(self, entry: Entry[T], load: Callable[[], Awaitable[T]]) -> T:
         cached = await self._read(entry)
         if cached is not None:
-            self.stats.hits += 1
+            self.stats.hits_of[entry.kind] += 1
             return cached
-        self.stats.misses += 1
+        self.stats.misses_of[entry.kind] += 1
         value = await load()
         await self._store(entry, value)
         return value

@@ -4,7 +4,7 @@ import functools
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from persistence.cache import Cache
+from persistence.cache import KINDS, Cache
 from persistence.postgres import Postgres
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 20.0)
@@ -43,9 +43,18 @@ class WebMetrics:
                 f"playhead_web_cache_{name}", f"Cache {name} since the start", registry=self.registry
             )
             gauge.set_function(functools.partial(getattr, cache.stats, name))
+        self._count_cache_by_kind(cache)
         for name in ("size", "idle", "max"):
             gauge = Gauge(f"playhead_web_postgres_{name}", f"Connections: {name}", registry=self.registry)
             gauge.set_function(functools.partial(_connections, postgres, name))
+
+    def _count_cache_by_kind(self, cache: Cache) -> None:
+        stats = cache.stats
+        rate = Gauge("playhead_web_cache_hit_rate", "Hits of all reads", ["kind"], registry=self.registry)
+        reads = Gauge("playhead_web_cache_reads", "Reads since the start", ["kind"], registry=self.registry)
+        for kind in KINDS:
+            rate.labels(kind).set_function(functools.partial(stats.hit_rate, kind))
+            reads.labels(kind).set_function(functools.partial(stats.reads, kind))
 
     def text(self) -> bytes:
         """The exposition text."""
