@@ -28,12 +28,14 @@ class Limits:
     output_bytes: int = 8 * 1024**3
     memory_bytes: int = 6 * 1024**3
     pixels: int = 4096 * 2304
+    duration_s: float = 12 * 3600.0
 
 
-# Runs in a fresh interpreter (10 ms) and becomes ffmpeg: what would be `preexec_fn`, which is not safe in a
-# process with threads. ffmpeg dies with whoever started it (PR_SET_PDEATHSIG = 1), leaves the processor to
-# the servers first (nice), and cannot write, or hold in memory, more than it may.
-_LAUNCH = """
+# Runs in a fresh interpreter (10 ms) and becomes the program it is given: ffmpeg, or another that reads files
+# of strangers. It is what would be `preexec_fn`, which is not safe in a process with threads. The program
+# dies with whoever started it (PR_SET_PDEATHSIG = 1), leaves the processor to the servers first (nice), and
+# cannot write, or hold in memory, more than it may.
+LAUNCH = """
 import ctypes, os, resource, sys
 starter, file_bytes, memory_bytes = (int(word) for word in sys.argv[1:4])
 ctypes.CDLL(None).prctl(1, 9)
@@ -78,7 +80,7 @@ class Run:
 
     def __init__(self, arguments: Sequence[str], folder: Path | None, limits: Limits) -> None:
         program = find_program()
-        launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())]
+        launch = [sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid())]
         bounds = [str(limits.output_bytes if folder else 0), str(limits.memory_bytes)]
         self._folder, self._limits = folder, limits
         self._said = bytearray()

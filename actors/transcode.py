@@ -1,4 +1,8 @@
-"""Making a video ready for playing: probe, two renditions as HLS with byte ranges, a poster, a plain mp4."""
+"""Making a video ready for playing: probe, HLS renditions with byte ranges, and what else a player shows.
+
+One run of ffmpeg encodes every rendition and measures the loudness; poster, thumbnails, preview and the plain
+mp4 are then made of renditions, of which little is read.
+"""
 
 import importlib.resources
 import os
@@ -11,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from actors import hls
+from actors import hls, loudness, thumbnails
 from actors import lecture as lectures
 from actors.ass import HEIGHT, WIDTH
 from actors.ffmpeg import Limits, Run, TranscodeError, run
@@ -21,17 +25,23 @@ from actors.probe import FRAMES_PER_S_MAX, HOSTILE, last_words, probe
 OnProgress = Callable[[float], None]
 """Called with the fraction done, 0 to 1."""
 
-LADDER_HEIGHTS = (360, 720)
+LADDER_KBIT = {360: 900, 720: 3000, 1080: 5000}
+"""Heights to encode, and the most each may take, in kbit/s."""
+
 SEGMENT_S = 4
 KEYFRAME_EVERY_S = 2
 POSTER_AT = 0.1
+
+PREVIEW_S = 6
+PREVIEW_AT = 0.25
+_PREVIEW = "scale=-2:'min(270,ih)',fps=15"
 
 # How much shorter than announced a readable video may come out before it counts as damaged.
 MISSING_MAX_S = 2.0
 MISSING_MAX_RATIO = 0.02
 
 MEDIA_FILE = "media.json"
-_POSTER, _PLAIN = "poster.jpg", "plain.mp4"
+_POSTER, _PLAIN, _SPRITE, _PREVIEW_FILE = "poster.jpg", "plain.mp4", thumbnails.SHEET, "preview.mp4"
 
 
 class Rendition(msgspec.Struct, frozen=True):
@@ -52,17 +62,26 @@ class Rendition(msgspec.Struct, frozen=True):
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """What lies in a folder after encoding; `plain` is a progressive mp4 of the lowest rendition."""
+    """What lies in a folder after encoding; `plain` is a progressive mp4 of the lowest rendition.
+
+    `sprite` is a sheet of thumbnails, which `sprite_vtt` (WebVTT, its cues name the file) tells apart;
+    `preview` some seconds without sound; `loudness_lufs` the integrated loudness, None without sound.
+    """
 
     duration_ms: int
     renditions: tuple[Rendition, ...]
     poster: str
     plain: str
+    sprite: str | None = None
+    sprite_vtt: str = ""
+    preview: str | None = None
+    loudness_lufs: float | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
         """Every file of the folder that players ask for."""
-        return (*(rendition.file for rendition in self.renditions), self.poster, self.plain)
+        more = tuple(file for file in (self.sprite, self.preview) if file is not None)
+        return (*(rendition.file for rendition in self.renditions), self.poster, self.plain, *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +153,7 @@ def remote_encode() -> Any:
 def ladder(width: int, height: int) -> tuple[int, ...]:
     """The heights (of the short side, pixels, even) to encode: never above the source, at least one."""
     short = min(width, height) // 2 * 2
-    rungs = [rung for rung in LADDER_HEIGHTS if rung <= short]
+    rungs = [rung for rung in LADDER_KBIT if rung <= short]
     return tuple(rungs) or (short,)
 
 
@@ -144,9 +163,13 @@ def transcode_steps(
     """`transcode` as a generator: yields the fraction done, returns the result; closing it ends ffmpeg."""
     bounds = limits or Limits()
     probed = probe(source, bounds)
+    if probed.duration_s is not None and probed.duration_s > bounds.duration_s:
+        hours = bounds.duration_s / 3600
+        raise TranscodeError(f"{source.name} is longer than {hours:g} h; cut it into several lectures")
     frames_per_s = min(probed.frames_per_s, FRAMES_PER_S_MAX) or FRAMES_PER_S_MAX
+    hostile = (*HOSTILE, "-max_pixels", str(bounds.pixels), "-t", f"{bounds.duration_s:g}")
     order = _Source(
-        inputs=(*HOSTILE, "-max_pixels", str(bounds.pixels), "-i", f"file:{source.resolve()}"),
+        inputs=(*hostile, "-i", f"file:{source.resolve()}"),
         # Square pixels, for players that ignore the aspect ratio of pixels.
         picture=f"[0:V:0]fps={frames_per_s:g},scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1",
         sound="[0:a:0]" if probed.has_sound else None,
@@ -289,13 +312,14 @@ def _graphs(order: _Source) -> list[str]:
         return [";".join(parts)]
     # Gaps and late starts of the sound are filled with silence, so that it stays with the picture.
     names = "".join(f"[sound{rung}]" for rung in rungs)
-    return [";".join(parts), f"{order.sound}aresample=48000:async=1:first_pts=0,asplit={len(rungs)}{names}"]
+    sound = f"{order.sound}aresample=48000:async=1:first_pts=0,asplit={len(rungs) + 1}{names}[measured]"
+    return [";".join(parts), f"{sound};[measured]{loudness.FILTER}"]
 
 
 def _output(order: _Source, rung: int) -> list[str]:
     """One rendition: its keyframes lie at the same times as the others', so that a player can change over."""
     threads = max(1, min(4, (os.cpu_count() or 1) // len(order.heights)))
-    rate_kbit = 900 if rung <= 360 else 3000
+    rate_kbit = LADDER_KBIT.get(rung, LADDER_KBIT[360])
     words = (
         f"-map [picture{rung}] -c:v libx264 -preset {order.preset} -crf {order.crf} -threads {threads} "
         f"-maxrate {rate_kbit}k -bufsize {2 * rate_kbit}k "
@@ -324,9 +348,34 @@ def _finish(order: _Source, folder: Path, limits: Limits, name: str) -> Encoded:
             f"{name} is damaged: only {made_s:.0f} of its {order.duration_s:.0f} s can be read; "
             "export it again"
         )
-    arguments = [*_QUIET, "-i", renditions[0].file, "-c", "copy", "-movflags", "+faststart", _PLAIN]
+    low = renditions[0]
+    arguments = [*_QUIET, "-i", low.file, "-c", "copy", "-movflags", "+faststart", _PLAIN]
     _must(arguments, folder, limits, "the plain mp4")
-    return Encoded(round(made_s * 1000), renditions, _POSTER, _PLAIN)
+    plan = thumbnails.plan(low.width, low.height, made_s)
+    # Only the keyframes are decoded, which is all that thumbnails show.
+    sheet = ["-skip_frame", "nokey", "-i", low.file, "-an", "-vf", plan.filter]
+    _must([*_QUIET, *sheet, *_ONE_PICTURE, _SPRITE], folder, limits, "the thumbnails")
+    _preview(folder, low.file, made_s, limits)
+    return Encoded(
+        duration_ms=round(made_s * 1000),
+        renditions=renditions,
+        poster=_POSTER,
+        plain=_PLAIN,
+        sprite=_SPRITE,
+        sprite_vtt=plan.vtt(),
+        preview=_PREVIEW_FILE,
+        loudness_lufs=loudness.take(folder) if order.sound is not None else None,
+    )
+
+
+def _preview(folder: Path, file: str, made_s: float, limits: Limits) -> None:
+    """A few seconds from the first quarter's end on, small and without sound."""
+    at_s = max(0.0, min(made_s * PREVIEW_AT, made_s - PREVIEW_S))
+    words = (
+        f"-ss {at_s:.3f} -i {file} -t {PREVIEW_S} -an -vf {_PREVIEW} -c:v libx264 -preset veryfast -crf 27 "
+        f"-pix_fmt yuv420p -movflags +faststart -map_metadata -1 {_PREVIEW_FILE}"
+    )
+    _must([*_QUIET, *words.split()], folder, limits, "the preview")
 
 
 def _describe(order: _Source, folder: Path, rung: int, limits: Limits) -> Rendition:

@@ -1,14 +1,16 @@
 """Real ffmpeg on a short lecture, and on files that are no video or want more than they may have."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from actors import hls
+from actors import hls, thumbnails
 from actors.ffmpeg import Limits, Run, TranscodeError, run
 from actors.lecture import Chapter, Lecture, script
 from actors.probe import probe
@@ -50,6 +52,21 @@ def _boxes(data: bytes) -> Iterator[tuple[str, int, int]]:
         at += length
 
 
+def _pixels(file: Path, filters: str) -> list[tuple[int, int, int]]:
+    """The pixels of a picture after these filters, in RGB."""
+    raw = file.parent / "pixels.rgb"
+    made = ["-y", "-i", file.name, "-vf", f"{filters},format=rgb24", "-f", "rawvideo", raw.name]
+    assert run(made, file.parent, Limits(time_s=30)).code == 0
+    data = raw.read_bytes()
+    return [(data[n], data[n + 1], data[n + 2]) for n in range(0, len(data), 3)]
+
+
+def _shape(file: Path) -> tuple[int, int]:
+    said = run(["-i", str(file)], None, Limits(time_s=30)).said
+    width, height = re.findall(r", (\d+)x(\d+)", said)[0]
+    return int(width), int(height)
+
+
 def _keyframes_s(file: Path) -> list[float]:
     arguments = ["-skip_frame", "nokey", "-i", str(file), "-an", "-fps_mode", "passthrough"]
     said = run([*arguments, "-f", "framehash", "pipe:2"], None, Limits(time_s=30)).said
@@ -70,6 +87,72 @@ def test_a_lecture_becomes_two_renditions_a_poster_and_a_plain_mp4(made: tuple[P
     assert all(r.codecs.startswith("avc1.") and r.codecs.endswith(",mp4a.40.2") for r in encoded.renditions)
     assert all(0 < r.bitrate <= r.peak_bitrate for r in encoded.renditions)
     assert read_encoded(folder) == encoded
+
+
+def test_thumbnails_are_one_sheet_told_apart_by_webvtt(made: tuple[Path, Encoded]) -> None:
+    folder, encoded = made
+    assert encoded.sprite == "sprite.jpg"
+    sheet = _shape(folder / encoded.sprite)
+    assert sheet == (480, 90)
+    cues = encoded.sprite_vtt.split("\n\n")
+    assert cues[0] == "WEBVTT"
+    assert cues[1] == "00:00:00.000 --> 00:00:02.000\nsprite.jpg#xywh=0,0,160,90"
+    assert cues[3].startswith("00:00:04.000 --> 00:00:06.0") and "xywh=320,0,160,90" in cues[3]
+    assert len(cues) == 4
+
+
+def test_each_thumbnail_shows_its_own_time(tmp_path: Path) -> None:
+    """One colour for each two seconds: the pictures of the sheet have them in that order."""
+    colours = ["red", "lime", "blue"]
+    inputs = [word for c in colours for word in ("-f", "lavfi", "-i", f"color=c={c}:s=320x180:d=2:r=25")]
+    joined = ["-filter_complex", "concat=n=3", "-c:v", "libx264", "-g", "300", "three.mp4"]
+    assert run(["-y", *inputs, *joined], tmp_path, Limits(time_s=60)).code == 0
+    encoded = transcode(tmp_path / "three.mp4", tmp_path / "out")
+    assert encoded.sprite is not None
+    pixels = _pixels(tmp_path / "out" / encoded.sprite, "crop=480:90,scale=3:1:flags=area")
+    assert [max(range(3), key=lambda n: pixel[n]) for pixel in pixels] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "every_s", "count"),
+    [(0.5, 2, 1), (6.02, 2, 3), (400, 2, 200), (401, 4, 101), (7200, 36, 200)],
+)
+def test_a_sheet_has_at_most_two_hundred_thumbnails(duration_s: float, every_s: int, count: int) -> None:
+    sheet = thumbnails.plan(1920, 1080, duration_s)
+    assert (sheet.every_s, sheet.count, sheet.width, sheet.height) == (every_s, count, 160, 90)
+    assert sheet.vtt().count(" --> ") == count
+
+
+def test_the_preview_is_short_small_and_silent(made: tuple[Path, Encoded], tmp_path: Path) -> None:
+    folder, encoded = made
+    assert encoded.preview is not None
+    preview = probe(folder / encoded.preview)
+    assert (preview.has_sound, preview.height) == (False, 270)
+    assert preview.duration_s == pytest.approx(6, abs=0.2)
+    kinds = [kind for kind, _, _ in _boxes((folder / encoded.preview).read_bytes())]
+    assert kinds.index("moov") < kinds.index("mdat")
+    assert (folder / encoded.preview).stat().st_size < (folder / encoded.plain).stat().st_size
+
+
+def test_loudness_is_that_of_the_whole(tmp_path: Path) -> None:
+    """A sine of 1 kHz at -20 dBFS in both channels has -20 LUFS, less 0 for K-weighting at 1 kHz (R 128)."""
+    sine = "aevalsrc='0.1*sin(2*PI*1000*t)|0.1*sin(2*PI*1000*t)':s=48000:d=4"
+    inputs = ["-f", "lavfi", "-i", "testsrc=s=320x180:r=10:d=4", "-f", "lavfi", "-i", sine]
+    assert (
+        run(["-y", *inputs, "-c:a", "aac", "-b:a", "192k", "sine.mp4"], tmp_path, Limits(time_s=60)).code == 0
+    )
+    encoded = transcode(tmp_path / "sine.mp4", tmp_path / "out")
+    assert encoded.loudness_lufs == pytest.approx(-20.0, abs=0.5)
+
+
+def test_what_an_earlier_version_wrote_is_still_read(made: tuple[Path, Encoded], tmp_path: Path) -> None:
+    folder, encoded = made
+    old = {"duration_ms": 6000, "renditions": [], "poster": encoded.poster, "plain": encoded.plain}
+    (tmp_path / "media.json").write_bytes(msgspec.json.encode(old))
+    for name in (encoded.poster, encoded.plain):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    read = read_encoded(tmp_path)
+    assert read is not None and (read.sprite, read.preview, read.loudness_lufs) == (None, None, None)
 
 
 def test_nothing_is_left_but_what_is_served(made: tuple[Path, Encoded]) -> None:
@@ -134,10 +217,36 @@ def test_a_video_is_encoded_again_never_larger_and_progress_ends_at_the_end(
 
 @pytest.mark.parametrize(
     ("size", "rungs"),
-    [((1920, 1080), (360, 720)), ((720, 1280), (360, 720)), ((854, 480), (360,)), ((321, 241), (240,))],
+    [
+        ((3840, 2160), (360, 720, 1080)),
+        ((1920, 1080), (360, 720, 1080)),
+        ((1080, 1920), (360, 720, 1080)),
+        ((1440, 1078), (360, 720)),
+        ((720, 1280), (360, 720)),
+        ((854, 480), (360,)),
+        ((321, 241), (240,)),
+    ],
 )
 def test_the_ladder_never_goes_above_the_source(size: tuple[int, int], rungs: tuple[int, ...]) -> None:
     assert ladder(*size) == rungs
+
+
+def test_three_rungs_have_their_keyframes_at_the_same_times(tmp_path: Path) -> None:
+    # 24000/1001 pictures a second, scenes that change between the keyframes, and one keyframe of its own.
+    source = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=24000/1001:d=5", "-f", "lavfi", "-i", "sine=d=5"]
+    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "500", "film.mov"]
+    assert run(["-y", *source, *coded], tmp_path, Limits(time_s=60)).code == 0
+    encoded = transcode(tmp_path / "film.mov", tmp_path / "out")
+    assert [(r.name, r.width, r.height) for r in encoded.renditions] == [
+        ("360p", 640, 360),
+        ("720p", 1280, 720),
+        ("1080p", 1920, 1080),
+    ]
+    times = [_keyframes_s(tmp_path / "out" / r.file) for r in encoded.renditions]
+    assert times[0] == times[1] == times[2] and len(times[0]) == 3
+    assert times[0] == pytest.approx([0, 2, 4], abs=0.05)
+    cut = [[part.duration_s for part in hls.segments(r.playlist)] for r in encoded.renditions]
+    assert cut[0] == cut[1] == cut[2]
 
 
 def test_odd_sizes_wide_pixels_and_no_sound_are_mended(tmp_path: Path) -> None:
@@ -234,6 +343,36 @@ def test_metadata_that_imitates_a_description_is_not_believed(
     probed = probe(source)
     assert probed.duration_s == pytest.approx(6, abs=0.2)
     assert (probed.width, probed.height) == (640, 360)
+
+
+def test_what_says_it_is_too_long_is_refused_and_no_more_is_read_than_may_be(
+    made: tuple[Path, Encoded], tmp_path: Path
+) -> None:
+    with pytest.raises(TranscodeError, match="is longer than"):
+        transcode(made[0] / "plain.mp4", tmp_path / "out", limits=Limits(duration_s=3))
+    # A stream that does not say how long it is ends where the limit is.
+    stream = tmp_path / "endless.webm"
+    source = ["-f", "lavfi", "-i", "testsrc=s=160x90:r=5:d=30", "-c:v", "libvpx", "-deadline", "realtime"]
+    assert (
+        run(["-y", *source, "-f", "webm", "-live", "1", stream.name], tmp_path, Limits(time_s=60)).code == 0
+    )
+    assert probe(stream).duration_s is None
+    encoded = transcode(stream, tmp_path / "out", limits=Limits(duration_s=4))
+    assert encoded.duration_ms == pytest.approx(4000, abs=300)
+
+
+def test_u3_an_mp4_that_names_other_files_reads_none(made: tuple[Path, Encoded], tmp_path: Path) -> None:
+    """The data reference of a track may name another file: ffmpeg must not follow it."""
+    source = tmp_path / "reference.mp4"
+    data = (made[0] / "plain.mp4").read_bytes()
+    # `url ` with flag 1 says that the data is in this file; without it, where they are is named.
+    at = data.index(b"url \0\0\0\1")
+    path = b"file:///etc/passwd\0"
+    box = (12 + len(path)).to_bytes(4, "big") + b"url \0\0\0\0" + path
+    source.write_bytes(data[: at - 4] + box + data[at + 8 :])
+    with pytest.raises(TranscodeError) as caught:
+        transcode(source, tmp_path / "out")
+    assert "root:" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
 def test_too_many_pixels_are_refused_before_decoding(made: tuple[Path, Encoded], tmp_path: Path) -> None:
