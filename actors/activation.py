@@ -113,9 +113,10 @@ class Activation:
         return [operation for operation in operations if id(operation) not in left_out], late
 
     def follow(self) -> None:
-        """Look for courses that were written since, behind everything else, and read their items anew: what is
-        published is heard by who is connected (P14), and not only when somebody plays it and what is known has
-        grown old."""
+        """Look for courses that were written since, behind everything else, and read their items anew: what
+        is published is heard by who is connected (P14), and not only when somebody plays it and what is
+        known has grown old.
+        """
         if self._following is None or self._following.done():
             self._following = asyncio.create_task(self._follow())
 

@@ -1,7 +1,7 @@
 """What an item holds, by its kind: what is valid, which part of it students may see, and how long it is.
 
-Kinds nobody knows are kept as they are. Of the known ones students see what is listed here and nothing else, so
-that a field somebody adds is not shown before somebody says that it may be.
+Kinds nobody knows are kept as they are. Of the known ones students see what is listed here and nothing
+else, so that a field somebody adds is not shown before somebody says that it may be.
 """
 
 import hashlib

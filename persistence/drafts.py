@@ -1,27 +1,25 @@
 """Drafts of courses, and their publishing: every publish is a version that never changes.
 
-A draft has a revision. Who writes or publishes one says which revision they saw, and is refused if another has
-come since. A publish is one transaction: the document students see, the rows of its items, the versions made of
-content, the answers nobody may see, and the version that is kept.
+A draft has a revision. Who writes or publishes one says which revision they saw, and is refused if another
+has come since. A publish is one transaction: the document students see, the rows of its items, the versions
+made of content, the answers nobody may see, and the version that is kept.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from persistence import contents, queries
+from persistence import contents, items, queries
 from persistence.contents import MEDIA_KINDS, BadContent
 from persistence.courses import PAGE_MAX, CourseContent, ItemContent
 from persistence.errors import PlayheadError
-from persistence.ids import check_id
+from persistence.ids import Taken, check_id
 from persistence.postgres import Postgres, StoreRefused
 from persistence.students import Enrolment, Role, enrol
 
 SQL = queries.load("drafts")
-ITEMS = queries.load("items")
 
 ITEMS_MAX = 2000
 """Items of one course."""
@@ -43,10 +41,6 @@ class Stale(PlayheadError):
 
 class NoDraft(PlayheadError):
     """There is no such course."""
-
-
-class Taken(PlayheadError):
-    """An id is another's; choose another one."""
 
 
 class Unpublishable(PlayheadError):
@@ -150,7 +144,7 @@ async def write(postgres: Postgres, course: str, content: CourseContent, by: str
         await inside.execute(SQL["make_course"], check_id("course", course), content.title)
         await inside.execute(SQL["make"], course, by)
         await _lock(inside, course, rev)
-        await _claim_items(inside, course, content)
+        await items.claim(inside, course, content.items())
         return await _write(inside, course, content, by)
 
 
@@ -181,14 +175,14 @@ async def publish(postgres: Postgres, course: str, by: str, rev: int | None) -> 
         locked = await _lock(inside, course, rev)
         try:
             _check_whole(locked.content)
-            await _claim_items(inside, course, locked.content)
+            await items.claim(inside, course, locked.content.items())
         except BadContent as error:
             raise Unpublishable(str(error)) from error
         draft = _with_items(
             locked.content, {item.id: _named(item, locked.salt) for item in locked.content.items()}
         )
         await _check_ready(inside, draft)
-        await _put_items(inside, course, draft)
+        await items.publish(inside, course, draft.items())
         number = await _show(inside, course, draft, by)
         written = await _write(inside, course, draft, by)
         await inside.execute(SQL["published"], course)
@@ -223,16 +217,9 @@ async def versions(postgres: Postgres, course: str, before: int | None, limit: i
 
 
 async def taught(postgres: Postgres, student: str, after: str, limit: int) -> list[Taught]:
-    """Courses somebody teaches or assists in, with an id beyond `after`, at most `limit` (1 to 100), by id."""
+    """Courses one teaches or assists in, with an id beyond `after`, at most `limit` (1 to 100), by id."""
     rows = await postgres.rows(SQL["taught"], student, after, max(1, min(limit, PAGE_MAX)))
     return [Taught(**dict(row)) for row in rows]
-
-
-async def lengths(postgres: Postgres, content: CourseContent) -> dict[str, int]:
-    """By item, how long (content ms) what the document names is; those that are not ready are missing."""
-    named = [(item.id, item.version) for item in content.items() if item.version is not None]
-    rows = await postgres.rows(ITEMS["ready"], [item for item, _ in named], [name for _, name in named])
-    return {row["item"]: row["duration_ms"] for row in rows}
 
 
 async def _lock(inside: Postgres, course: str, rev: int | None) -> _Locked:
@@ -269,22 +256,6 @@ def _check_ids(content: CourseContent) -> None:
         raise BadContent(f"a course has at most {ITEMS_MAX} items; make two of it")
 
 
-async def _claim_items(inside: Postgres, course: str, content: CourseContent) -> None:
-    """Have a row for each item, unless one is another course's, or has been published as another kind.
-
-    First the rows, then the question whose they are: so of two courses that want one new id one gets it.
-    """
-    some = content.items()
-    ids, kinds = [item.id for item in some], [item.kind for item in some]
-    await inside.execute(ITEMS["draft"], course, ids, kinds, [item.title for item in some])
-    other = await inside.row(ITEMS["elsewhere"], course, ids, kinds)
-    if other is None:
-        return
-    if other["taken"]:
-        raise Taken(f"{other['id']} is an item of another course; choose another id")
-    raise BadContent(f"{other['id']} has been published as another kind; give the new item an id of its own")
-
-
 def _check_whole(content: CourseContent) -> None:
     if not content.title.strip():
         raise Unpublishable("the course has no title; give it one")
@@ -311,32 +282,10 @@ def _shown(item: ItemContent) -> ItemContent:
 
 
 async def _check_ready(inside: Postgres, content: CourseContent) -> None:
-    found = await lengths(inside, content)
+    found = await items.lengths(inside, content.items())
     for item in content.items():
         if item.kind in MEDIA_KINDS and item.id not in found:
             raise Unpublishable(f"{item.id} has no version {item.version}; upload it, wait until it is ready")
-
-
-async def _put_items(inside: Postgres, course: str, draft: CourseContent) -> None:
-    """The rows of the items as the document has them, and the versions that are made of content."""
-    some = draft.items()
-    made = [item for item in some if item.kind not in MEDIA_KINDS]
-    await inside.execute(
-        ITEMS["make_versions"],
-        [item.id for item in made],
-        [item.version for item in made],
-        [contents.duration_ms(item.kind, item.content) for item in made],
-        [contents.document(item.kind, item.content) for item in made],
-    )
-    hidden = [item for item in made if contents.secret(item.kind, item.content)]
-    await inside.execute(
-        ITEMS["keep_secrets"],
-        [item.id for item in hidden],
-        [item.version for item in hidden],
-        [item.content for item in hidden],
-    )
-    await inside.execute(ITEMS["put"], *_columns(course, some))
-    await inside.execute(ITEMS["retire"], course, [item.id for item in some])
 
 
 async def _show(inside: Postgres, course: str, draft: CourseContent, by: str) -> int:
@@ -348,21 +297,10 @@ async def _show(inside: Postgres, course: str, draft: CourseContent, by: str) ->
     return number
 
 
-def _columns(course: str, some: list[ItemContent]) -> Iterable[list[Any]]:
-    return (
-        [item.id for item in some],
-        [course] * len(some),
-        [item.kind for item in some],
-        list(range(len(some))),
-        [item.title for item in some],
-        [item.version for item in some],
-    )
-
-
-def _with_items(content: CourseContent, items: Mapping[str, ItemContent]) -> CourseContent:
+def _with_items(content: CourseContent, others: Mapping[str, ItemContent]) -> CourseContent:
     """The document with other items in the places of these."""
     sections = [
-        msgspec.structs.replace(section, items=[items[item.id] for item in section.items])
+        msgspec.structs.replace(section, items=[others[item.id] for item in section.items])
         for section in content.sections
     ]
     return msgspec.structs.replace(content, sections=sections)

@@ -78,8 +78,9 @@ async def put(postgres: Postgres, student: str, course: str, role: Role) -> Memb
 
 
 async def people(postgres: Postgres, course: str, role: Role | None, after: str, limit: int) -> list[Member]:
-    """The people of a course with an id beyond `after`, at most `limit` (1 to 100), by id; those of a role, or
-    all."""
+    """The people of a course with an id beyond `after`, at most `limit` (1 to 100), by id; those of a role,
+    or all.
+    """
     rows = await postgres.rows(SQL["people"], course, after, role, max(1, min(limit, PAGE_MAX)))
     return [Member(**dict(row)) for row in rows]
 

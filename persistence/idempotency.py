@@ -1,7 +1,7 @@
 """Keys of writes: what is sent again under the same key happens once, and has the first answer (H16).
 
-The key is noted in the transaction of the write itself: there is never an effect without its key, or a key without
-its effect. A write that is refused leaves no key behind.
+The key is noted in the transaction of the write itself: there is never an effect without its key, or a key
+without its effect. A write that is refused leaves no key behind.
 """
 
 from collections.abc import Awaitable, Callable
@@ -37,8 +37,8 @@ Act = Callable[[Postgres], Awaitable[Kept]]
 async def once(postgres: Postgres, student: str, key: str, asked: bytes, act: Act) -> Kept:
     """Do what `act` does, or give the answer it gave when it was done before.
 
-    `asked` says what is wanted: another value under the same key raises `KeyReused`. Raises what `act` raises.
-    One that comes while the first is being done waits for it.
+    `asked` says what is wanted: another value under the same key raises `KeyReused`. Raises what `act`
+    raises. One that comes while the first is being done waits for it.
     """
     async with postgres.transaction() as inside:
         if await inside.execute(SQL["claim"], student, key, asked) != "INSERT 0 1":

@@ -12,6 +12,10 @@ class BadId(PlayheadError):
     """An id that cannot be; nothing was stored or read."""
 
 
+class Taken(PlayheadError):
+    """An id is another's; choose another one."""
+
+
 def is_id(text: str) -> bool:
     """Whether the text may be an id."""
     return _ID.fullmatch(text) is not None

@@ -1,13 +1,19 @@
-"""Items at rest: everything with progress - a video, a PDF, a quiz - in versions."""
+"""Items at rest: everything with progress - a video, a PDF, a quiz - in versions.
+
+A draft has rows for its items, which nobody sees; a publish says which version each is seen in, and retires
+those it leaves out. So an id is the same item for ever, and progress in it stays.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from persistence import queries
+from persistence import contents, queries
+from persistence.contents import MEDIA_KINDS, BadContent
+from persistence.courses import ItemContent
 from persistence.errors import PlayheadError
-from persistence.ids import check_id
+from persistence.ids import Taken, check_id
 from persistence.postgres import Postgres
 
 SQL = queries.load("items")
@@ -24,8 +30,9 @@ class BadEdits(PlayheadError):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """An item of a course; `version` is the current one, None before the first is published, `place` its order
-    in the course."""
+    """An item of a course; `version` is the current one, None before the first is published, `place` its
+    order in the course.
+    """
 
     id: str
     course: str
@@ -63,8 +70,8 @@ class OpenItem(msgspec.Struct, frozen=True):
 
 
 async def put(postgres: Postgres, items: Iterable[Item], versions: Iterable[Version]) -> None:
-    """Add items and versions, or change them; all or nothing. Students see what `version` names at once: what is
-    only for a draft comes without its item, whose row is there since the draft was written.
+    """Add items and versions, or change them; all or nothing. Students see what `version` names at once:
+    what is only for a draft comes without its item, whose row is there since the draft was written.
 
     Raises `BadId`, `BadEdits`, `StoreRefused`.
     """
@@ -109,6 +116,57 @@ def _columns(rows: Iterable[Item | Version], names: str) -> list[list[object]]:
     return [[getattr(row, name) for row in listed] for name in names.split()]
 
 
+async def claim(postgres: Postgres, course: str, some: Sequence[ItemContent]) -> None:
+    """Have a row for each item of a draft. Raises `Taken` for one that is another course's, `BadContent`
+    for one that has been published as another kind; then the transaction is to be undone.
+
+    First the rows, then the question whose they are: so of two courses that want one new id one gets it.
+    """
+    ids, kinds = [item.id for item in some], [item.kind for item in some]
+    await postgres.execute(SQL["draft"], course, ids, kinds, [item.title for item in some])
+    other = await postgres.row(SQL["elsewhere"], course, ids, kinds)
+    if other is None:
+        return
+    if other["taken"]:
+        raise Taken(f"{other['id']} is an item of another course; choose another id")
+    raise BadContent(f"{other['id']} has been published as another kind; give the new item an id of its own")
+
+
+async def lengths(postgres: Postgres, some: Sequence[ItemContent]) -> dict[str, int]:
+    """By item, how long (content ms) the version is that it names; those that do not exist are missing."""
+    named = [(item.id, item.version) for item in some if item.version is not None]
+    rows = await postgres.rows(SQL["ready"], [item for item, _ in named], [version for _, version in named])
+    return {row["item"]: row["duration_ms"] for row in rows}
+
+
+async def publish(postgres: Postgres, course: str, some: Sequence[ItemContent]) -> None:
+    """Let these, in this order and in the versions they name, be the items of a course that students see.
+
+    Versions that are made of content are made here, and what is secret of them kept apart. To be called in
+    the transaction of the publish, after `claim`.
+    """
+    made = [item for item in some if item.kind not in MEDIA_KINDS]
+    await postgres.execute(
+        SQL["make_versions"],
+        [item.id for item in made],
+        [item.version for item in made],
+        [contents.duration_ms(item.kind, item.content) for item in made],
+        [contents.document(item.kind, item.content) for item in made],
+    )
+    hidden = [item for item in made if contents.secret(item.kind, item.content)]
+    await postgres.execute(
+        SQL["keep_secrets"],
+        [item.id for item in hidden],
+        [item.version for item in hidden],
+        [item.content for item in hidden],
+    )
+    rows = [
+        Item(item.id, course, item.kind, item.title, item.version, place) for place, item in enumerate(some)
+    ]
+    await postgres.execute(SQL["put"], *_columns(rows, "id course kind place title version"))
+    await postgres.execute(SQL["retire"], course, [item.id for item in some])
+
+
 async def open_for(postgres: Postgres, student: str, item: str) -> OpenItem | None:
     """The item if the student may read it now; None for no, and for an item that does not exist."""
     row = await postgres.row(SQL["open"], student, item)
@@ -122,6 +180,8 @@ async def version(postgres: Postgres, item: str, version: str) -> Version | None
 
 
 async def secret(postgres: Postgres, item: str, version: str) -> dict[str, Any] | None:
-    """The whole content of a version with what students must not see, a quiz's answers; None if it has none."""
+    """The whole content of a version with what students must not see, a quiz's answers; None if it has
+    none.
+    """
     found: dict[str, Any] | None = await postgres.value(SQL["secret"], item, version)
     return found

@@ -123,6 +123,6 @@ async def load_items(postgres: Postgres, ids: Sequence[str]) -> list[StoredItem]
 
 
 async def changed_courses(postgres: Postgres, within_s: float, limit: int) -> dict[str, datetime]:
-    """Courses whose rows, or whose items', were written lately, and when; the latest ones, at most `limit`."""
+    """Courses whose rows, or whose items', were written lately, and when; the latest, at most `limit`."""
     rows = await postgres.rows(SQL["changed"], within_s, limit)
     return {row["id"]: row["updated_at"] for row in rows}

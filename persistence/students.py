@@ -15,8 +15,9 @@ Role = Literal["student", "assistant", "instructor"]
 
 
 class Student(msgspec.Struct, frozen=True):
-    """A person; `name` is for people and may be empty. `subscription` is what they pay for, `may_teach` whether
-    they may make courses."""
+    """A person; `name` is for people and may be empty. `subscription` is what they pay for, `may_teach`
+    whether they may make courses.
+    """
 
     id: str
     name: str

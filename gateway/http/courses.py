@@ -71,8 +71,8 @@ class SectionPage(msgspec.Struct, frozen=True):
 class CoursePage(msgspec.Struct, frozen=True):
     """A course as its page shows it. `role` is what the student is in it.
 
-    `continue_item` is what to go on with: the item begun last, if it is not done, else the next one that is not
-    done, else the first; null if all are.
+    `continue_item` is what to go on with: the item begun last, if it is not done, else the next one that is
+    not done, else the first; null if all are.
     """
 
     id: str

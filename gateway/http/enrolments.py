@@ -1,4 +1,6 @@
-"""Enrolments over HTTP: a student joins and leaves published courses; who teaches sees and changes the people."""
+"""Enrolments over HTTP: a student joins and leaves published courses; who teaches sees and changes the
+people.
+"""
 
 from typing import Annotated
 
@@ -20,8 +22,9 @@ PEOPLE = "/v1/teaching/courses/{course}/people"
 
 
 class PeoplePage(msgspec.Struct, frozen=True):
-    """Which part of the list: `after` is the `next` of the page before, `limit` is clamped to 1 to 100; `role`
-    asks for those of one."""
+    """Which part of the list: `after` is the `next` of the page before, `limit` is clamped to 1 to 100;
+    `role` asks for those of one.
+    """
 
     after: Annotated[str, Meta(pattern=rf"{ID_PATTERN}|^$")] = ""
     limit: int = 50

@@ -14,8 +14,8 @@ from persistence.progress import Progress
 class ItemPage(msgspec.Struct, frozen=True):
     """An item in its current version; `progress` is null before the first play.
 
-    `content` is what there is to show of it besides files, by kind: the questions of a quiz (never an answer),
-    the text of an assignment, all of a kind this server does not know.
+    `content` is what there is to show of it besides files, by kind: the questions of a quiz (never an
+    answer), the text of an assignment, all of a kind this server does not know.
     """
 
     id: str

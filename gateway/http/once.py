@@ -8,7 +8,7 @@ import msgspec
 from gateway.http.problems import Problem
 from gateway.http.routes import Call, Reply
 from persistence import idempotency
-from persistence.idempotency import KeyReused, Kept
+from persistence.idempotency import Kept, KeyReused
 from persistence.postgres import Postgres
 
 Act = Callable[[Postgres], Awaitable[Reply]]
@@ -16,8 +16,9 @@ Act = Callable[[Postgres], Awaitable[Reply]]
 
 
 async def once(call: Call, act: Act) -> Reply:
-    """Do it, or give the answer of when it was done. Raises a 400 without a key, a 409 for a key that stands for
-    another request of this student. What is refused may be sent again under its key."""
+    """Do it, or give the answer of when it was done. Raises a 400 without a key, a 409 for a key that
+    stands for another request of this student. What is refused may be sent again under its key.
+    """
     key = call.idempotency_key()
 
     async def kept(inside: Postgres) -> Kept:

@@ -104,9 +104,10 @@ class Route:
     """One row of the table.
 
     `path` has its parameters in braces, `{name:regex}` as aiohttp writes it. `gives` is the struct of the
-    answer, its content type where the handler makes the response itself, or None for an answer without a body.
-    `status` is that of success. `keyed`: it takes an Idempotency-Key. `if_match`: it takes the ETag of what was
-    seen. `teaches`: only for who has that role at least in the course in the path, asked in Postgres each time.
+    answer, its content type where the handler makes the response itself, or None for an answer without a
+    body. `status` is that of success. `keyed`: it takes an Idempotency-Key. `if_match`: it takes the ETag
+    of what was seen. `teaches`: only for who has that role at least in the course in the path, asked in
+    Postgres each time.
     """
 
     method: Method

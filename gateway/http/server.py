@@ -250,8 +250,9 @@ class Guarded:
         return _response(request, self._route, answer if isinstance(answer, Reply) else Reply(answer))
 
     async def _let_teach(self, call: Call) -> None:
-        """Deny what the role in the course does not allow: a stranger hears what they hear of no course at all
-        (H7), whoever is in it that it is not theirs to do (A8, A9)."""
+        """Deny what the role in the course does not allow: a stranger hears what they hear of no course at
+        all (H7), whoever is in it that it is not theirs to do (A8, A9).
+        """
         needed = self._route.teaches
         if needed is None:
             return

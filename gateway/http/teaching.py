@@ -1,4 +1,6 @@
-"""Teaching over HTTP: drafts of courses, read and written by revision, previewed, published, and their versions."""
+"""Teaching over HTTP: drafts of courses, read and written by revision, previewed, published, and their
+versions.
+"""
 
 import contextlib
 import re
@@ -16,7 +18,7 @@ from gateway.http.courses import CoursePage, ItemLine, Page, SectionPage, poster
 from gateway.http.once import once
 from gateway.http.problems import Problem, forbidden, not_found
 from gateway.http.routes import Call, Reply, Route, Who
-from persistence import contents, drafts, students
+from persistence import contents, drafts, items, students
 from persistence.contents import BadContent
 from persistence.courses import PAGE_MAX, CourseContent, ItemContent
 from persistence.drafts import (
@@ -25,13 +27,12 @@ from persistence.drafts import (
     NoDraft,
     Published,
     Stale,
-    Taken,
     Taught,
     Unpublishable,
     VersionLine,
 )
 from persistence.errors import PlayheadError
-from persistence.ids import ID_PATTERN, BadId
+from persistence.ids import ID_PATTERN, BadId, Taken
 from persistence.objects import key_of
 from persistence.postgres import Postgres
 from persistence.students import Role
@@ -51,8 +52,9 @@ class NewCourse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ItemWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An item of a draft. `version` is the one the last upload made, as the draft came with it; `content` is by
-    kind, unknown fields of it are kept."""
+    """An item of a draft. `version` is the one the last upload made, as the draft came with it; `content`
+    is by kind, unknown fields of it are kept.
+    """
 
     id: Id
     kind: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -257,7 +259,7 @@ async def preview(call: Call) -> CoursePage:
     if draft is None:
         raise not_found()
     content = draft.content
-    lengths_ms = await drafts.lengths(call.deps.postgres, content)
+    lengths_ms = await items.lengths(call.deps.postgres, content.items())
     lines = {item.id: _line(item, lengths_ms) for item in content.items()}
     return CoursePage(
         id=course,

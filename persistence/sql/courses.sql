@@ -10,7 +10,8 @@ SELECT course.id, coalesce(course.title, '') AS title, coalesce(course.descripti
     coalesce(course.instructor, '') AS instructor, course.category, course.difficulty, course.language,
     coalesce(course.poster, '') AS poster, course.duration_ms, course.items_total,
     (SELECT count(*) FROM progress JOIN item ON item.id = progress.item
-     WHERE progress.student = $1 AND item.course = course.id AND progress.done AND NOT item.retired) AS items_done
+     WHERE progress.student = $1 AND item.course = course.id AND progress.done AND NOT item.retired)
+        AS items_done
 FROM enrolment JOIN course ON course.id = enrolment.course
 WHERE enrolment.student = $1 AND enrolment.course > $2
     AND (course.published OR enrolment.role <> 'student')
@@ -26,7 +27,8 @@ SELECT course.id AS course, enrolment.role,
      FROM progress WHERE progress.student = $1 AND progress.course = course.id) AS progress_version
 FROM enrolment JOIN course ON course.id = enrolment.course
 WHERE enrolment.student = $1
-    AND enrolment.course = coalesce($2, (SELECT item.course FROM item WHERE item.id = $3 AND item.version IS NOT NULL))
+    AND enrolment.course = coalesce($2,
+        (SELECT item.course FROM item WHERE item.id = $3 AND item.version IS NOT NULL))
     AND (course.published OR enrolment.role <> 'student');
 
 -- name: content

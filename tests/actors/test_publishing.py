@@ -1,5 +1,6 @@
-"""A publish reaches who is connected (P14): the head moves through the edit list (R9), ids stay, what was left out is
-played no more, and what was seen is kept."""
+"""A publish reaches who is connected (P14): the head moves through the edit list (R9), ids stay, what was
+left out is played no more, and what was seen is kept.
+"""
 
 import asyncio
 import uuid

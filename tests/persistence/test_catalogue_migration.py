@@ -1,4 +1,4 @@
-"""0009: courses from before it, whose sections hold ids of items, are drafts and versions with whole items."""
+"""0009: old courses, whose sections hold ids of items, become drafts and versions with whole ones."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -24,7 +24,9 @@ async def before(postgres_dsn: str) -> AsyncIterator[Postgres]:
     """A database as it was before 0009, with courses in it."""
     opened = await open_postgres(PostgresSettings(postgres_dsn, "tests"))
     await opened.execute("DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public")
-    await opened.execute("CREATE TABLE migration (name text PRIMARY KEY, sha256 text, applied_at timestamptz DEFAULT now())")
+    await opened.execute(
+        "CREATE TABLE migration (name text PRIMARY KEY, sha256 text, applied_at timestamptz DEFAULT now())"
+    )
     for file in sorted(MIGRATIONS.glob("000[1-8]_*.sql")):
         script = file.read_text()
         await opened.execute(script)
@@ -38,9 +40,9 @@ async def before(postgres_dsn: str) -> AsyncIterator[Postgres]:
         await opened.execute("INSERT INTO course VALUES ($1, $2)", course, content)
         await opened.execute("UPDATE course SET published = $2 WHERE id = $1", course, published)
     await opened.execute(
-        "INSERT INTO item (id, course, kind, place, title, version) VALUES ('a', 'old', 'video', 1, 'A', 'v1'),"
-        " ('b', 'old', 'pdf', 2, 'B', 'v2'), ('extra', 'old', 'quiz', 3, 'Extra', 'v1'),"
-        " ('only', 'bare', 'video', 1, 'Only', 'v1')"
+        "INSERT INTO item (id, course, kind, place, title, version) VALUES"
+        " ('a', 'old', 'video', 1, 'A', 'v1'), ('b', 'old', 'pdf', 2, 'B', 'v2'),"
+        " ('extra', 'old', 'quiz', 3, 'Extra', 'v1'), ('only', 'bare', 'video', 1, 'Only', 'v1')"
     )
     await opened.execute(
         "INSERT INTO item_version (item, version, duration_ms) VALUES ('a', 'v1', 5000), ('b', 'v1', 1),"

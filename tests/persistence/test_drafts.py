@@ -1,4 +1,6 @@
-"""Drafts and publishing: by revision, in one transaction, never changed afterwards; ids stay, answers are hidden."""
+"""Drafts and publishing: by revision, in one transaction, never changed afterwards; ids stay, answers are
+hidden.
+"""
 
 import asyncio
 import uuid

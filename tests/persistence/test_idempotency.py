@@ -1,4 +1,6 @@
-"""H16: a write under a key happens once, whoever sends it again, and a key is one student's for one request."""
+"""H16: a write under a key happens once, whoever sends it again, and a key is one student's for one
+request.
+"""
 
 import asyncio
 import uuid
@@ -6,7 +8,7 @@ import uuid
 import pytest
 
 from persistence import idempotency
-from persistence.idempotency import KeyReused, Kept
+from persistence.idempotency import Kept, KeyReused
 from persistence.postgres import Postgres
 
 

@@ -217,7 +217,7 @@ async def test_h14_the_origin_we_were_told_of_is_let_in_without_credentials(web:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://learn.example"
         assert "Access-Control-Allow-Credentials" not in answer.headers
     allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
-    assert allowed == ["Authorization", "Content-Type", "Idempotency-Key"]
+    assert allowed == ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"]
 
 
 async def test_h15_a_file_like_name_is_kept_by_nobody_either(web: Web) -> None:

@@ -1,4 +1,6 @@
-"""ETags: what is read comes with one, and who has it already gets nothing again; it changes with the answer."""
+"""ETags: what is read comes with one, and who has it already gets nothing again; it changes with the
+answer.
+"""
 
 import pytest
 

@@ -12,7 +12,8 @@ async def test_a_link_signs_in_again_and_again(web: Web) -> None:
     for _ in range(2):
         answer = await web.ask("POST", "/v1/sign-in", json={"code": code})
         assert answer.status == 200
-        assert answer.json["student"] == {"id": "mira", "name": "Mira"}
+        student = {"id": "mira", "name": "Mira", "subscription": "free", "may_teach": False}
+        assert answer.json["student"] == student
         assert answer.json["expires_in_s"] == 900
         identity = web.deps.verifier.verify(answer.json["access_token"])
         assert (identity.student, identity.name) == ("mira", "Mira")

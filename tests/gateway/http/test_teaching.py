@@ -1,4 +1,4 @@
-"""Teaching over HTTP: drafts by revision, publishing once, versions that stay, and nothing for who may not."""
+"""Teaching: drafts by revision, publishing once, versions that stay, and nothing for who may not."""
 
 import asyncio
 import uuid
