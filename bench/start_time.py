@@ -16,7 +16,15 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    # A press by script is no gesture to a browser.
+    "--autoplay-policy=no-user-gesture-required",
+)
 WAIT_MS = 30_000
 GOAL_MS = 300
 
@@ -81,9 +89,11 @@ async def measure(link: str, item: str, presses: int) -> dict[str, list[Start]]:
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=list(FLAGS)
         )
         try:
-            return {
-                case.name: [await _press(browser, link, item, case) for _ in range(presses)] for case in CASES
-            }
+            found: dict[str, list[Start]] = {}
+            for case in CASES:
+                print(f"{case.name} ...", file=sys.stderr)
+                found[case.name] = [await _press(browser, link, item, case) for _ in range(presses)]
+            return found
         finally:
             await browser.close()
 

@@ -45,6 +45,11 @@ export class Media extends Emitter {
   #renew_timer = null;
   #offs = [];
   #closed = false;
+  #attach;
+  #attached = new Promise((resolve) => (this.#attach = resolve));
+
+  /** Whether somebody has pressed play and waits for the first addresses. */
+  pending = false;
 
   /**
    * @param {HTMLVideoElement} video
@@ -106,13 +111,20 @@ export class Media extends Emitter {
   }
 
   /**
-   * Before a play: new addresses if the old ones have grown old during a pause (S46). What is loaded plays at once;
-   * nobody waits for addresses that are needed later.
+   * Before a play: the first addresses, or new ones if the old ones have grown old during a pause (S46). What is
+   * loaded plays at once; nobody waits for addresses that are needed later.
+   * @returns {Promise<boolean>} false if the page has been left meanwhile
    */
   async fresh() {
-    if (this.#addresses.good_ms > 0) return;
-    const renewing = this.#renew();
-    if (this.#aheadOf() < ENOUGH_S) await renewing;
+    // An element that is given its source after a press forgets the press.
+    this.pending = true;
+    await this.#attached;
+    this.pending = false;
+    if (!this.#closed && this.#addresses.good_ms <= 0) {
+      const renewing = this.#renew();
+      if (this.#aheadOf() < ENOUGH_S) await renewing;
+    }
+    return !this.#closed;
   }
 
   /** Plays in that quality from the next segment on, and in the next lecture too. */
@@ -133,6 +145,7 @@ export class Media extends Emitter {
 
   close() {
     this.#closed = true;
+    this.#attach();
     clearTimeout(this.#retry_timer);
     clearTimeout(this.#renew_timer);
     for (const off of this.#offs) off();
@@ -159,9 +172,9 @@ export class Media extends Emitter {
   #use({ hls_url, mp4_url, renditions }) {
     this.#renewed.clear();
     this.#base = hls_url ? new URL(hls_url, location.href) : null;
-    if (hls_url && this.#Hls) return this.#useEngine(hls_url, renditions);
-    const native = hls_url && this.#video.canPlayType(HLS_TYPE);
-    this.#video.src = native ? hls_url : mp4_url;
+    if (hls_url && this.#Hls) this.#useEngine(hls_url, renditions);
+    else this.#video.src = hls_url && this.#video.canPlayType(HLS_TYPE) ? hls_url : mp4_url;
+    this.#attach();
   }
 
   #useEngine(url, renditions) {
@@ -306,8 +319,9 @@ export class Media extends Emitter {
   /** The server says no: that is told. It says nothing: tried again. */
   #refused(error) {
     if (this.#closed) return;
-    if (error.status >= 400 && error.status < 500) this.emit("trouble", { text: error.message });
-    else this.#retry();
+    if (!(error.status >= 400 && error.status < 500)) return this.#retry();
+    this.#attach();
+    this.emit("trouble", { text: error.message });
   }
 
   #retry() {

@@ -47,7 +47,7 @@ export function stage(of) {
   const session = mediaSession({ player, video, press, title: item.title, next });
   const hand = handoff({ player, client, press });
   const offers = [peekChip(player), candidateChip(player)];
-  const big = bigButton(player, press);
+  const big = bigButton(player, media, press);
   const { element, said, course_title, skipped } = picture({ video, item, player, parts: { bar, big, trouble, captions } });
   const around = surroundings({ player, client, api, item, toast, signIn });
   // What the toast says is of the action before.
@@ -64,7 +64,7 @@ export function stage(of) {
   media.on("addresses", ({ answer }) => (captions.use(answer.captions), bar.useSprite(answer.sprite ?? null)));
   const calm = quiet(element, player);
   const offs = [
-    calm.off, spin(element, player), keys(bar.keys, toast), touched({ video, player, press, bar, calm, skipped }),
+    calm.off, spin(element, player, media), keys(bar.keys, toast), touched({ video, player, press, bar, calm, skipped }),
     whenOutdated(player, client, toast), whenTaken(player, toast), whenHanded(player, toast), whenEnded(player, video, toast, next),
     player.on("change", update), every(250, update),
     quality.close, session.close, docked.close, hand.close, around.close, toast.close, seen.close, bar.close,
@@ -128,22 +128,21 @@ function every(ms, act) {
 /** Play beside a card that says "Playing on Laptop" means: here, from now on. Two would play at once else. */
 async function toggle(player, media, quality) {
   if (player.active) return player.pause();
+  if (media.pending) return;
   if (player.elsewhere?.playing) return takeOver(player, media, quality);
   quality.pressed();
-  await media.fresh();
-  await player.play();
+  if (await media.fresh()) await player.play();
 }
 
 async function takeOver(player, media, quality) {
   quality.pressed();
-  await media.fresh();
-  await player.continueHere();
+  if (await media.fresh()) await player.continueHere();
 }
 
 /** The button in the middle, as long as nothing plays here. */
-function bigButton(player, press) {
+function bigButton(player, media, press) {
   const element = h("button", { class: "stage__big", type: "button", tabindex: "-1", "aria-hidden": "true", on: { click: press.toggle } }, icon("play"));
-  const update = () => show(element, !player.active && !player.elsewhere?.playing);
+  const update = () => show(element, !player.active && !media.pending && !player.elsewhere?.playing);
   return { element, update };
 }
 
@@ -163,10 +162,10 @@ function touched({ video, player, press, bar, calm, skipped }) {
   return () => (clearTimeout(timer), off());
 }
 
-function spin(element, player) {
+function spin(element, player, media) {
   let since = 0;
   const timer = setInterval(() => {
-    const waits = ["asking", "starting", "stalled"].includes(player.phase);
+    const waits = media.pending || ["asking", "starting", "stalled"].includes(player.phase);
     since = waits ? since || performance.now() : 0;
     element.classList.toggle("stage--waits", waits && performance.now() - since > SPINNER_MS);
   }, 100);
@@ -246,7 +245,7 @@ function whenEnded(player, video, toast, next) {
   const ended = () => {
     const open = next();
     if (!open) return;
-    const go = h("button", { class: "button button--small", type: "button", on: { click: open } }, "Next lecture");
+    const go = h("button", { class: "button button--small", type: "button", on: { click: open } }, "Go on");
     toast.say([h("span", {}, "That was the end."), go], { stays: true });
   };
   video.addEventListener("ended", ended);

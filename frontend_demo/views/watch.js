@@ -4,6 +4,7 @@ import { attach } from "../client/index.js";
 import { newId } from "../client/ids.js";
 import { addressesOf } from "./addresses.js";
 import { h, icon } from "./element.js";
+import { pathOf } from "./next_up.js";
 import { savesData } from "./liking.js";
 import { itemRow } from "./progress.js";
 import { loadEngine, prefetchStart } from "./prefetch.js";
@@ -89,7 +90,7 @@ function pageOf(item, theatre) {
     list.replaceChildren(
       h("h2", {}, "In this course"),
       h("ol", { class: "items" }, rows.map((row) => h("li", {}, row.element))),
-      following ? h("a", { class: "watch__next", href: `#/watch/${encodeURIComponent(following.id)}` }, `Next: ${following.title}`, icon("chevron")) : "",
+      following ? h("a", { class: "watch__next", href: pathOf(following) }, `Next: ${following.title}`, icon("chevron")) : "",
     );
     return () => rows.forEach((row) => row.off());
   };
@@ -106,8 +107,8 @@ function whenNearEnd(player, item, act) {
 }
 
 function nextAfter(course, id) {
-  const videos = course.sections.flatMap((section) => section.items).filter((each) => each.kind === "video");
-  return videos[videos.findIndex((each) => each.id === id) + 1] ?? null;
+  const items = course.sections.flatMap((section) => section.items);
+  return items.slice(items.findIndex((each) => each.id === id) + 1).find((each) => pathOf(each)) ?? null;
 }
 
 /** The item that was reached because the one before had ended: it continues that user's action (R10). */
@@ -115,7 +116,7 @@ let advanced_to = null;
 
 function advance(go, item) {
   advanced_to = item.id;
-  go(`#/watch/${encodeURIComponent(item.id)}`);
+  go(pathOf(item));
 }
 
 function arrivedByAdvance(id) {
