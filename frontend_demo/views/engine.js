@@ -14,6 +14,17 @@ const SPARE_S = { resting: 12, playing: 40 };
  */
 const CMCD_KEYS = ["sid", "cid", "sf", "st", "ot", "su", "bs", "bl", "br", "mtp", "pr", "tb"];
 
+/** The same, for a playlist that is asked for beside the engine: `bandwidth` in bits/s, `ahead_s` loaded. */
+export function playlistHeaders({ bandwidth = 0, ahead_s = null, starting = false }) {
+  const hundreds = (value) => Math.round(value / 100) * 100;
+  const request = [
+    ahead_s === null ? null : `bl=${hundreds(ahead_s * 1000)}`,
+    bandwidth ? `mtp=${hundreds(bandwidth / 1000)}` : null,
+    starting ? "su" : null,
+  ].filter(Boolean);
+  return { "CMCD-Object": "ot=m", ...(request.length ? { "CMCD-Request": request.join(",") } : {}) };
+}
+
 let loading = null;
 
 /** hls.js, or null where the browser has no MediaSource for it. Loaded once; a failed load is tried again. */

@@ -16,6 +16,9 @@ const EVERY_MS = 20_000;
 /** A wait shorter than this is seen by nobody. */
 const STALL_MIN_MS = 100;
 
+/** What a play has come to leaves this soon after it stops: a page that rests may be gone before the next batch. */
+const SOON_MS = 2_000;
+
 /** The same error within this time is one, counted. */
 const SAME_ERROR_MS = 5_000;
 
@@ -33,6 +36,7 @@ export class Experience {
   #playing_since = null;
   #frames = { dropped: 0, total: 0 };
   #next_ms;
+  #busy_until_ms = 0;
   #sending = false;
 
   /**
@@ -89,6 +93,7 @@ export class Experience {
 
   /** It stands still because somebody wants it to: paused, sought, ended. */
   stops() {
+    if (this.#playing_since !== null) this.#next_ms = Math.min(this.#next_ms, this.#now() + SOON_MS);
     this.#rest();
     this.#stalled_at = null;
   }
@@ -119,7 +124,8 @@ export class Experience {
 
   /** Sends what is due. @param {boolean} reachable  whether there is any use in trying */
   async tick(reachable) {
-    if (!reachable || this.#sending || this.#pressed || this.#now() < this.#next_ms) return;
+    if (!reachable || this.#sending || this.#pressed) return;
+    if (this.#now() < Math.max(this.#next_ms, this.#busy_until_ms)) return;
     this.#next_ms = this.#now() + EVERY_MS;
     this.#goOn();
     await this.#deliver(false);
@@ -141,7 +147,7 @@ export class Experience {
       // Refused for now: it was not taken. Of anything else nobody knows, and twice would be wrong.
       if (status !== 429 && status !== 503) return;
       this.#kept = [...events, ...this.#kept].slice(-KEPT_MAX);
-      this.#next_ms = this.#now() + (retry_after_ms || BUSY_MS);
+      this.#busy_until_ms = this.#now() + (retry_after_ms || BUSY_MS);
     } finally {
       this.#sending = false;
     }

@@ -4,7 +4,7 @@
  */
 
 import { Emitter } from "../client/emitter.js";
-import { engineSettings, loadEngine, spare_s } from "./engine.js";
+import { engineSettings, loadEngine, playlistHeaders, spare_s } from "./engine.js";
 import { like, liking, savesData } from "./liking.js";
 import { addressIn, isSameFile } from "./playlist.js";
 import { beginning, warmPlaylists } from "./prefetch.js";
@@ -267,7 +267,8 @@ export class Media extends Emitter {
 
   /** The new address of the file of a rung; null if it is another file by now. */
   async #renewedFile(level, base) {
-    const response = await fetch(new URL(`${nameOf(level)}.m3u8`, base));
+    const headers = playlistHeaders({ bandwidth: this.#hls.bandwidthEstimate, ahead_s: this.#aheadOf() });
+    const response = await fetch(new URL(`${nameOf(level)}.m3u8`, base), { headers });
     if (!response.ok) return null;
     const text = await response.text();
     const address = isSameFile(text, level.details.m3u8) ? addressIn(text) : null;

@@ -30,11 +30,14 @@ export function menu({ label, face, testid, choices, chosen, choose }) {
     element.hidePopover();
     button.focus();
   };
-  element.addEventListener("beforetoggle", ({ newState }) => newState === "open" && fill(list, choices(), chosen(), pick));
+  element.addEventListener("beforetoggle", ({ newState }) => {
+    if (newState !== "open") return;
+    fill(list, choices(), chosen(), pick);
+    stand(element, button);
+  });
   element.addEventListener("toggle", ({ newState }) => {
     button.setAttribute("aria-expanded", String(newState === "open"));
     if (newState !== "open") return;
-    stand(element, button);
     (list.querySelector("[aria-checked=true]") ?? list.firstElementChild)?.focus();
   });
   element.addEventListener("keydown", (event) => walk(event, list, element));
@@ -59,12 +62,11 @@ function fill(list, choices, chosen, pick) {
   );
 }
 
-/** Above the button, inside of the window; on a narrow screen the style sheet says where. */
+/** Above the button, flush with it; on a narrow screen the style sheet says where. */
 function stand(element, button) {
-  const [of, own] = [button.getBoundingClientRect(), element.getBoundingClientRect()];
-  const left = Math.min(of.right - own.width, window.innerWidth - own.width - GAP);
-  element.style.setProperty("--left", `${Math.max(GAP, left)}px`);
-  element.style.setProperty("--bottom", `${Math.max(GAP, window.innerHeight - of.top + GAP)}px`);
+  const { right, top } = button.getBoundingClientRect();
+  element.style.setProperty("--right", `${Math.max(GAP, document.documentElement.clientWidth - right)}px`);
+  element.style.setProperty("--bottom", `${Math.max(GAP, window.innerHeight - top + GAP)}px`);
 }
 
 /** Up, down, first, last; Tab leaves. Escape is the popover's own. */

@@ -22,9 +22,11 @@ export function observe({ video, player, media, client, api, play }) {
     media.on("quality", ({ name, auto }) => experience.switched(name, auto)),
     media.on("failed", (problem) => experience.failed(problem)),
   ];
-  const leave = () => {
+  // A page that may come back from the back/forward cache is not kept there with a request under way.
+  const leave = ({ persisted = false } = {}) => {
     count(experience, video);
-    void experience.leave();
+    if (persisted) experience.stops();
+    else void experience.leave();
   };
   window.addEventListener("pagehide", leave);
   const timer = setInterval(() => {

@@ -4,7 +4,7 @@
  */
 
 import { addressesOf } from "./addresses.js";
-import { loadEngine } from "./engine.js";
+import { loadEngine, playlistHeaders } from "./engine.js";
 import { liking, savesData } from "./liking.js";
 import { piecesAt } from "./playlist.js";
 import { startRendition } from "./rendition.js";
@@ -29,7 +29,8 @@ export function beginning(renditions, width_px = window.innerWidth) {
 export async function warmPlaylists({ hls_url, renditions }, rendition = beginning(renditions)) {
   if (!hls_url || !rendition) return;
   const url = new URL(`${rendition.name}.m3u8`, new URL(hls_url, location.href));
-  await Promise.allSettled([fetch(hls_url), fetch(url)]);
+  const headers = playlistHeaders({ bandwidth: liking().bandwidth, starting: true });
+  await Promise.allSettled([fetch(hls_url, { headers }), fetch(url, { headers })]);
 }
 
 /**
@@ -55,8 +56,9 @@ async function fetchStart({ hls_url, poster_url, renditions }, place_ms) {
   if (!rendition) return;
   if (poster_url) new Image().src = poster_url;
   const master = new URL(hls_url, location.href);
-  void quietly(master);
-  const playlist = await quietly(new URL(`${rendition.name}.m3u8`, master)).then((response) => response.text());
+  const headers = playlistHeaders({ bandwidth: liking().bandwidth });
+  void quietly(master, headers).catch(() => {});
+  const playlist = await quietly(new URL(`${rendition.name}.m3u8`, master), headers).then((response) => response.text());
   const pieces = piecesAt(playlist, place_ms / 1000);
   if (!pieces) return;
   const url = new URL(pieces.url, master);

@@ -117,6 +117,19 @@ test("refused for now is sent again when the server said; an unknown outcome nev
   assert.deepEqual(kinds(page), ["error", "error"]);
 });
 
+test("what a play has come to leaves soon after it stops", async () => {
+  const page = bench();
+  page.experience.plays();
+  page.after(5_000);
+  page.experience.stops();
+  page.after(1_999);
+  await page.experience.tick(true);
+  assert.equal(page.sent.length, 0);
+  page.after(1);
+  await page.experience.tick(true);
+  assert.deepEqual(kinds(page), ["watched"]);
+});
+
 test("off line it waits and keeps", async () => {
   const page = bench();
   page.experience.failed({ code: "one" });
