@@ -5,7 +5,7 @@ import { clock, plural, share } from "./format.js";
 import { emptyView, skeleton } from "./states.js";
 import { firstUp, pathOf } from "./next_up.js";
 import { latestToContinue, lengthWords, liveUpdates, meter, placeWords, standing, standings } from "./progress.js";
-import { poster } from "./poster.js";
+import { pattern, poster } from "./poster.js";
 import { resultCard } from "./result.js";
 
 /** Courses read for "Continue": the rest of a long list is a click away. */
@@ -85,13 +85,14 @@ function fill(api, client, item, resume, untouched) {
   const place = h("span", { class: "continue__place" });
   const line = meter(`Progress in ${item.title}`);
   const picture = h("img", { class: "continue__poster", alt: "", decoding: "async" });
+  const frame = h("span", { class: "continue__picture" }, picture, h("span", { class: "continue__play" }, icon("play")));
   picture.addEventListener("load", () => picture.classList.add("is-there"));
-  void picturePoster(api, item, picture);
+  void pictureOf(api, item).then((url) => (url ? (picture.src = url) : picture.replaceWith(pattern(item.course.title))));
   resume.replaceChildren(
     h(
       "a",
       { class: "continue", href: pathOf(item), data: { testid: "continue-card", item: item.id } },
-      h("span", { class: "continue__picture" }, picture, h("span", { class: "continue__play" }, icon("play"))),
+      frame,
       h(
         "span",
         { class: "continue__text" },
@@ -130,10 +131,9 @@ function courseCard(course) {
 }
 
 /** A lecture has a picture of its own; everything else has its course's. */
-async function picturePoster(api, item, picture) {
+async function pictureOf(api, item) {
   const own = item.kind === "video" ? await api.media(item.id).catch(() => null) : null;
-  const url = own?.poster_url ?? item.course.poster_url;
-  if (url) picture.src = url;
+  return own?.poster_url ?? item.course.poster_url;
 }
 
 /** Courses the student is not in. Nothing is said if there are none, or if they cannot be had now. */

@@ -14,7 +14,8 @@ export function poster(course) {
   return frame;
 }
 
-function pattern(title) {
+/** The pattern by itself. */
+export function pattern(title) {
   const sum = [...title].reduce((total, sign) => (total * 31 + sign.codePointAt(0)) % 9_973, 7);
   return h("span", { class: "poster poster--none", "aria-hidden": "true", data: { pattern: sum % PATTERNS } }, [...title][0] ?? "");
 }

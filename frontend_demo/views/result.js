@@ -40,8 +40,13 @@ export function resultCard(course) {
 
 /** The words of a course around what was searched for; text only, whatever a course says. */
 function snippet({ snippet: parts, description }) {
-  if (!parts?.length) return [description];
-  return parts.map(({ text, hit }) => (hit ? h("mark", {}, text) : text));
+  if (!parts?.some(({ hit }) => hit)) return [description];
+  const words = parts.map(({ text }) => text).join("");
+  return [
+    description.startsWith(words) || !description.includes(words) ? null : "\u2026 ",
+    ...parts.map(({ text, hit }) => (hit ? h("mark", {}, text) : text)),
+    description.endsWith(words) || !description.includes(words) ? null : " \u2026",
+  ];
 }
 
 function pathTo({ id }) {

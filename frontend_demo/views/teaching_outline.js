@@ -122,7 +122,7 @@ function randomMark() {
 }
 
 function tool(sign, label, act, { disabled = false, name }) {
-  return h("button", { class: "tool", type: "button", "aria-label": label, title: label, disabled, data: { testid: name }, on: { click: act } }, icon(sign));
+  return h("button", { class: "glyph", type: "button", "aria-label": label, title: label, disabled, data: { testid: name }, on: { click: act } }, icon(sign));
 }
 
 /** One item: its name, what state it is in, and, opened, what is in it. */
@@ -131,7 +131,7 @@ function itemRow(editor, { id, kind }) {
   const title = h("input", { class: "outline__title outline__title--item", type: "text", value: now().title, maxlength: "200", placeholder: "Title", "aria-label": `Title of this ${KINDS[kind] ?? kind}`, autocomplete: "off", data: { testid: "item-title" } });
   const state = h("span", { class: "outline__state", data: { testid: "item-state" } });
   const body = h("div", { class: "outline__body", id: `body-${id}`, hidden: true });
-  const toggle = h("button", { class: "tool", type: "button", "aria-expanded": "false", "aria-controls": body.id, data: { testid: "item-open" } }, icon("down"));
+  const toggle = h("button", { class: "glyph", type: "button", "aria-expanded": "false", "aria-controls": body.id, data: { testid: "item-open" } }, icon("down"));
   const inside = itemEditor(editor, { id, kind }, (words) => say(state, words));
   const up = tool("up", "", () => move(-1), { name: "item-up" });
   const down = tool("down", "", () => move(1), { name: "item-down" });

@@ -45,7 +45,7 @@ function questionPart(question, index, { questions, write }) {
   const kind = h("select", { class: "field__input", "aria-label": `Kind of question ${index + 1}`, data: { testid: "question-kind" } }, kindsFor(question).map(([value, words]) => h("option", { value }, words)));
   kind.value = question.kind;
   kind.addEventListener("change", () => put(asKind(now(), kind.value), { reshape: true }));
-  const gone = h("button", { class: "tool", type: "button", "aria-label": `Take out question ${index + 1}`, title: `Take out question ${index + 1}` }, icon("remove"));
+  const gone = h("button", { class: "glyph", type: "button", "aria-label": `Take out question ${index + 1}`, title: `Take out question ${index + 1}` }, icon("remove"));
   gone.addEventListener("click", () => write(questions().filter((_, at) => at !== index), { reshape: true }));
   return h(
     "fieldset",
@@ -77,7 +77,7 @@ function choiceParts(question, index, now, put) {
     right.addEventListener("change", () => put({ answers: answersWith(now(), choice.id, right.checked) }));
     const text = h("input", { class: "field__input", type: "text", value: choice.text, placeholder: `Choice ${at + 1}`, "aria-label": `Choice ${at + 1} of question ${index + 1}`, maxlength: "1000", data: { testid: "choice" } });
     text.addEventListener("input", () => put({ choices: now().choices.map((each) => (each.id === choice.id ? { ...each, text: text.value } : each)) }));
-    const gone = h("button", { class: "tool", type: "button", "aria-label": `Take out choice ${at + 1}`, title: `Take out choice ${at + 1}`, disabled: question.choices.length < 2 }, icon("close"));
+    const gone = h("button", { class: "glyph", type: "button", "aria-label": `Take out choice ${at + 1}`, title: `Take out choice ${at + 1}`, disabled: question.choices.length < 2 }, icon("close"));
     gone.addEventListener("click", () => put({ choices: now().choices.filter(({ id }) => id !== choice.id), answers: now().answers.filter((id) => id !== choice.id) }, { reshape: true }));
     return h("div", { class: "choice" }, h("label", { class: "choice__right", title: "Right" }, right), text, gone);
   });

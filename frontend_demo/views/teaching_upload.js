@@ -15,6 +15,8 @@ import { share } from "./format.js";
 export function uploadPanel(editor, { item, purpose, accept, has, words, ready, told = () => {}, more = () => ({}) }) {
   let upload = uploadOf(editor.teaching, editor.course, { item, purpose }, editor.uploads);
   let off = () => {};
+  // Only what an item cannot be without asks for attention.
+  const is_extra = !["video", "pdf"].includes(purpose);
   const field = h("input", { class: "sr-only", type: "file", accept, tabindex: "-1", "aria-hidden": "true", data: { testid: `file-${purpose}` } });
   const line = meter("Upload");
   const text = h("p", { class: "upload__text" });
@@ -34,6 +36,7 @@ export function uploadPanel(editor, { item, purpose, accept, has, words, ready, 
     show(line.element, view.part !== undefined);
     if (view.part !== undefined) line.update(view.part);
     say(acts.choose, view.choose ?? "");
+    acts.choose.classList.toggle("button--quiet", is_extra || has());
     for (const name of Object.keys(acts)) show(acts[name], name === "choose" ? Boolean(view.choose) : Boolean(view.acts?.includes(name)));
     told(view.word);
   };
