@@ -21,7 +21,7 @@ class Happening(msgspec.Struct, frozen=True):
     """Something a player told, at a server time. What a kind has no use for is 0 or "".
 
     `duration_ms`: of a start from the press to the first frame, of a stall how long it was, of `watched` how
-    much was played. `count` and `total`: frames dropped and shown.
+    much was played. `count` and `total`: frames dropped and shown; of an error, `count` is how often it came.
     """
 
     at: datetime

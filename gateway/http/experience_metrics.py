@@ -65,7 +65,9 @@ class ExperienceMetrics:
             case "switch":
                 self.switches.labels(direction(one.from_quality, one.quality)).inc()
             case "error":
-                self.errors.labels(quality, "true" if one.fatal else "false").inc()
+                # The same error is told once, with how often it came; a play ends once, whatever is told.
+                times = 1 if one.fatal else max(1, one.count)
+                self.errors.labels(quality, "true" if one.fatal else "false").inc(times)
             case "frames":
                 self.frames.labels("dropped").inc(one.count)
                 self.frames.labels("shown").inc(one.total)

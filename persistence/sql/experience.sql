@@ -31,7 +31,8 @@ SELECT date_trunc('hour', at, 'UTC') AS hour, min(course), item, version, qualit
     count(*) FILTER (WHERE kind = 'stall'),
     coalesce(sum(duration_ms) FILTER (WHERE kind = 'stall'), 0),
     count(*) FILTER (WHERE kind = 'switch'),
-    count(*) FILTER (WHERE kind = 'error'),
+    -- A player tells the same error once, with how often it came.
+    coalesce(sum(greatest(given.count, 1)) FILTER (WHERE kind = 'error'), 0),
     count(*) FILTER (WHERE kind = 'error' AND fatal),
     coalesce(sum(given.count) FILTER (WHERE kind = 'frames'), 0),
     coalesce(sum(given.total) FILTER (WHERE kind = 'frames'), 0)

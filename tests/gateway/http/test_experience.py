@@ -151,7 +151,7 @@ async def test_sums_by_the_hour_are_those_of_the_rows(web: Web) -> None:
         ),
         *(event("watched", item="outro", version="v1", quality="720p", duration_ms=10_000) for _ in range(3)),
         event("stall", item="outro", version="v1", quality="720p", duration_ms=600),
-        event("error", item="outro", version="v1", quality="720p"),
+        event("error", item="outro", version="v1", quality="720p", count=4),
         event("error", item="outro", version="v1", quality="720p", fatal=True),
         event("frames", item="outro", version="v1", quality="720p", count=3, total=900),
     )
@@ -167,7 +167,7 @@ async def test_sums_by_the_hour_are_those_of_the_rows(web: Web) -> None:
     assert sums == {
         "course": "systems", "item": "outro", "version": "v1", "quality": "720p", "starts": 4,
         "starts_300": 1, "starts_1000": 2, "starts_3000": 3, "start_ms": 12_600, "watched_ms": 35_000,
-        "stalls": 1, "stall_ms": 600, "switches": 0, "errors": 2, "fatal_errors": 1, "frames_dropped": 3,
+        "stalls": 1, "stall_ms": 600, "switches": 0, "errors": 5, "fatal_errors": 1, "frames_dropped": 3,
         "frames_shown": 900,
     }  # fmt: skip
 
