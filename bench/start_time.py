@@ -1,6 +1,6 @@
-"""`python -m bench.start_time LINK`: ms from pressing play to the first frame, in a real browser on a running system.
+"""`python -m bench.start_time LINK`: ms from pressing play to the first frame, in a browser.
 
-LINK is a sign-in link, as `playhead demo` prints them. Each press is in a browser profile of its own, so that
+LINK is a sign-in link of a running system, as `playhead demo` prints them. Each press is in a browser profile of its own, so that
 nothing is in a cache that a student would not have there. The time is the page's own: from the `timeStamp` of
 the click to the time at which the first moving frame is on the screen (requestVideoFrameCallback).
 """
@@ -124,7 +124,9 @@ async def _press_in(context: BrowserContext, link: str, item: str, case: Case) -
 async def _until(page: Page, condition: str) -> None:
     """Asked from outside: the page's policy forbids eval."""
     async with asyncio.timeout(WAIT_MS / 1000):
-        while not await page.evaluate(condition):
+        while True:
+            if await page.evaluate(condition):
+                return
             await asyncio.sleep(0.02)
 
 

@@ -41,11 +41,15 @@ QUICK_TIMERS = """
 
 COUNT_ADDRESSES = """
 window.addresses = 0;
-window.playhead.client.on("wire", ({ way, type }) => way === "down" && type === "media" && (window.addresses += 1));
+window.playhead.client.on("wire", ({ way, type }) => {
+  if (way === "down" && type === "media") window.addresses += 1;
+});
 """
 """Counts the addresses that come over the socket."""
 
-IS_SEGMENT = "({ name }) => name.includes('/%s/') && name.includes('.mp4')"
+SEGMENTS = (
+    "performance.getEntriesByType('resource').filter(({ name }) => /[/]%s[/].*p[.]mp4/.test(name)).length"
+)
 
 SMALL = """
 [...document.querySelectorAll(".stage button, .stage [role=slider]")].filter((each) => {
@@ -255,13 +259,19 @@ async def test_the_next_lecture_begins_with_what_was_fetched_before(
     fetched = heard(laptop, second_lecture)
     await laptop.seek(80_000)
     await laptop.press_play()
-    await laptop.until(f"performance.getEntriesByType('resource').filter({IS_SEGMENT % second_lecture}).length >= 2")
+    await laptop.until(f"{SEGMENTS % second_lecture} >= 2")
     await laptop.pause()
     assert fetched, "its start came while this one played"
     network = await laptop.page.context.new_cdp_session(laptop.page)
     from_cache: list[bool] = []
-    network.on("Network.responseReceived", lambda event: from_cache.append(event["response"]["fromDiskCache"])
-               if f"/{second_lecture}/" in event["response"]["url"] and event["type"] == "XHR" else None)
+    network.on(
+        "Network.responseReceived",
+        lambda event: (
+            from_cache.append(event["response"]["fromDiskCache"])
+            if f"/{second_lecture}/" in event["response"]["url"] and event["type"] == "XHR"
+            else None
+        ),
+    )
     await network.send("Network.enable")
     await laptop.page.evaluate(f"location.hash = '#/watch/{second_lecture}'")
     await laptop.until(f"{LOADED_HERE} && document.querySelector('video').duration < 60")
