@@ -32,10 +32,7 @@ LIMIT_MAX = 100
 COMPLETIONS = 8
 
 MATCHES_MAX = 1000
-"""Ranked and paged are so many at most; of a word that is everywhere no more are looked at."""
-
-FACETED_MAX = 5000
-"""So many matches at most are counted by facet."""
+"""Ranked, paged and counted are so many at most; of a word that is everywhere no more are looked at."""
 
 SIMILAR_MAX = 20
 
@@ -173,6 +170,17 @@ class _Text(msgspec.Struct, frozen=True):
     text: str
 
 
+class _Counted(msgspec.Struct, frozen=True):
+    text: str
+    filters: Filters
+
+
+@dataclass(frozen=True, slots=True)
+class _Facets:
+    counts: dict[Facet, list[FacetCount]]
+    total: int
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     version: str
@@ -182,25 +190,11 @@ class _State:
 
 async def find(postgres: Postgres, cache: Cache, asked: Asked) -> Found:
     """A page of courses. Raises `StoreUnavailable` if it takes longer than `TIMEOUT_MS`."""
-    text = _plain(asked.text)
-    asked = msgspec.structs.replace(asked, text=text, limit=max(1, min(asked.limit, LIMIT_MAX)))
+    limit = max(1, min(asked.limit, LIMIT_MAX))
+    asked = Asked(_plain(asked.text), asked.filters, asked.after, limit)
     state = await _state(postgres)
-    page, cells = await asyncio.gather(
-        cache.get(search_entry("page", asked, state.version, _Page), lambda: _page(postgres, state, asked)),
-        cache.get(
-            search_entry("facets", _Text(text), state.version, list[_Cell]),
-            lambda: _cells(postgres, state, text),
-        ),
-    )
-    total = page.total if text else sum(cell.count for cell in cells if _has(cell, asked.filters))
-    return Found(
-        courses=page.courses,
-        facets={facet: [] if page.similar else _counted(cells, asked.filters, facet) for facet in FACETS},
-        total=total,
-        total_exact=not text or total < MATCHES_MAX,
-        similar=page.similar,
-        next=page.next,
-    )
+    entry = search_entry("found", asked, state.version, Found)
+    return await cache.get(entry, lambda: _find(postgres, cache, state, asked))
 
 
 async def complete(postgres: Postgres, cache: Cache, text: str) -> list[Completion]:
@@ -246,6 +240,46 @@ async def _bounded(postgres: Postgres) -> AsyncIterator[Connection]:
     async with postgres.connection() as connection, connection.transaction(readonly=True):
         await connection.execute(_BOUNDED)
         yield connection
+
+
+async def _find(postgres: Postgres, cache: Cache, state: _State, asked: Asked) -> Found:
+    page, facets = await asyncio.gather(
+        _page(postgres, state, asked), _facets(postgres, cache, state, asked.text, asked.filters)
+    )
+    total = page.total if asked.text else facets.total
+    return Found(
+        courses=page.courses,
+        facets={facet: [] for facet in FACETS} if page.similar else facets.counts,
+        total=total,
+        total_exact=not asked.text or total < MATCHES_MAX,
+        similar=page.similar,
+        next=page.next,
+    )
+
+
+async def _facets(postgres: Postgres, cache: Cache, state: _State, text: str, filters: Filters) -> _Facets:
+    """The counts, from those without any filter: who turns a page or changes a filter has them from before.
+
+    Of too many matches those are not all; then what the filters leave is counted by itself.
+    """
+
+    async def cells(only: Filters) -> list[_Cell]:
+        entry = search_entry("facets", _Counted(text, only), state.version, list[_Cell])
+        return await cache.get(entry, lambda: _cells(postgres, state, text, only))
+
+    everything = narrowed = await cells(Filters())
+    if text and filters != Filters() and sum(cell.count for cell in everything) >= MATCHES_MAX:
+        narrowed = await cells(filters)
+    total = sum(cell.count for cell in narrowed if _has(cell, filters))
+    counts = {}
+    for facet in FACETS:
+        chosen = getattr(filters, facet)
+        found = _counted(everything if chosen else narrowed, filters, facet)
+        if chosen and total:
+            found[chosen] = total
+        ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+        counts[facet] = [FacetCount(value, count) for value, count in ordered if value]
+    return _Facets(counts, total)
 
 
 async def _page(postgres: Postgres, state: _State, asked: Asked) -> _Page:
@@ -314,10 +348,12 @@ async def _similar(postgres: Postgres, asked: Asked) -> _Page:
     return _Page([_listed(row, []) for row in rows], len(rows), bool(rows), None)
 
 
-async def _cells(postgres: Postgres, state: _State, text: str) -> list[_Cell]:
+async def _cells(postgres: Postgres, state: _State, text: str, filters: Filters) -> list[_Cell]:
     async with _bounded(postgres) as connection:
         if text:
-            rows = await connection.fetch(SQL["matched_facets"], text, state.configs, FACETED_MAX)
+            rows = await connection.fetch(
+                SQL["matched_facets"], text, state.configs, *_filters(filters), MATCHES_MAX
+            )
         else:
             rows = await connection.fetch(SQL["all_facets"])
     return [_Cell(*row) for row in rows]
@@ -353,11 +389,10 @@ def _has(cell: _Cell, filters: Filters, but: Facet | None = None) -> bool:
     )
 
 
-def _counted(cells: list[_Cell], filters: Filters, facet: Facet) -> list[FacetCount]:
-    """What one may choose in a facet, the most frequent first; so as if nothing were chosen in it yet."""
+def _counted(cells: list[_Cell], filters: Filters, facet: Facet) -> Counter[str]:
+    """What one may choose in a facet, as if nothing were chosen in it yet."""
     counts: Counter[str] = Counter()
     for cell in cells:
         if _has(cell, filters, but=facet):
             counts[getattr(cell, facet)] += cell.count
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return [FacetCount(value, count) for value, count in ordered if value]
+    return counts

@@ -2,16 +2,15 @@
 
 import base64
 import binascii
-import time
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from gateway.http.courses import poster_url
 from gateway.http.problems import Problem, not_found
 from gateway.http.routes import Call, Route, Who
 from persistence import courses, search
-from persistence.delivery import address
 from persistence.search import (
     TEXT_MAX,
     Asked,
@@ -209,7 +208,7 @@ async def outline(call: Call) -> Outline:
         language=course.language,
         duration_ms=course.duration_ms,
         items_total=course.items_total,
-        poster_url=_poster_url(call, course.poster),
+        poster_url=poster_url(call, course.poster),
         enrolled=facts.enrolled,
         sections=[
             OutlineSection(
@@ -233,14 +232,9 @@ def _line(call: Call, course: Listed, enrolled: bool) -> CatalogueLine:
         language=course.language,
         duration_ms=course.duration_ms,
         items_total=course.items_total,
-        poster_url=_poster_url(call, course.poster),
+        poster_url=poster_url(call, course.poster),
         enrolled=enrolled,
     )
-
-
-def _poster_url(call: Call, key: str) -> str | None:
-    store = call.deps.settings.objects
-    return address(store, key, time.time()).url if store is not None and key else None
 
 
 def _cursor(place: Place) -> str:

@@ -3,8 +3,6 @@
 
 ALTER TABLE course DROP COLUMN search;
 
--- The heap holds what filters, counts and ranks titles; description and words lie beside it (TOAST), so that a
--- thousand candidates are a few hundred pages.
 CREATE TABLE listing (
     course       text COLLATE "C" PRIMARY KEY REFERENCES course ON DELETE CASCADE,
     title        text NOT NULL,
@@ -21,7 +19,7 @@ CREATE TABLE listing (
     title_words  tsvector NOT NULL,
     description  text NOT NULL,
     words        tsvector NOT NULL
-) WITH (toast_tuple_target = 512);
+);
 
 CREATE INDEX listing_title_words ON listing USING gin (title_words);
 CREATE INDEX listing_words ON listing USING gin (words);

@@ -5,19 +5,20 @@ SELECT xmin::text || '@' || extract(epoch FROM updated_at) AS version, configs, 
 -- name: matched
 -- A page of the best of at most $8 courses that match $1, titles first, beyond a place ($9, $10); with how many match.
 WITH asked AS MATERIALIZED (
-    SELECT config, search_query(config, $1) AS query FROM unnest($2::text[]) AS config
+    -- Most words are the same query in several languages.
+    SELECT search_query(config, $1) AS query, array_agg(config) AS configs FROM unnest($2::text[]) AS config GROUP BY 1
 ), useful AS MATERIALIZED (
     -- One that only says what is not wanted would read everything.
-    SELECT config, query FROM asked WHERE querytree(query) NOT IN ('', 'T')
+    SELECT query, configs FROM asked WHERE querytree(query) NOT IN ('', 'T')
 ), titled AS MATERIALIZED (
     SELECT listing.course, useful.query, (1 + ts_rank(title_words, query, 2))::float8 AS rank
-    FROM useful JOIN listing ON listing.title_words @@ useful.query AND listing.config = useful.config
+    FROM useful JOIN listing ON listing.title_words @@ useful.query AND listing.config = ANY (useful.configs)
     WHERE ($3 = '' OR category = $3) AND ($4 = '' OR difficulty = $4) AND ($5 = '' OR language = $5)
         AND ($6 = '' OR duration = $6)
     LIMIT $8
 ), others AS MATERIALIZED (
     SELECT listing.course, useful.query, ts_rank(words, query, 1)::float8 AS rank
-    FROM useful JOIN listing ON listing.words @@ useful.query AND listing.config = useful.config
+    FROM useful JOIN listing ON listing.words @@ useful.query AND listing.config = ANY (useful.configs)
     WHERE ($3 = '' OR category = $3) AND ($4 = '' OR difficulty = $4) AND ($5 = '' OR language = $5)
         AND ($6 = '' OR duration = $6) AND NOT listing.title_words @@ useful.query
     LIMIT $8 - (SELECT count(*) FROM titled)
@@ -38,15 +39,17 @@ FROM (SELECT count(*) AS total FROM ranked) AS counted
 ORDER BY page.rank DESC, page.course;
 
 -- name: matched_facets
--- How many of the first $3 courses that match $1 have which facets.
+-- How many of the first $7 courses that match $1 have which facets.
 WITH asked AS MATERIALIZED (
-    SELECT config, search_query(config, $1) AS query FROM unnest($2::text[]) AS config
+    SELECT search_query(config, $1) AS query, array_agg(config) AS configs FROM unnest($2::text[]) AS config GROUP BY 1
 ), useful AS MATERIALIZED (
-    SELECT config, query FROM asked WHERE querytree(query) NOT IN ('', 'T')
+    SELECT query, configs FROM asked WHERE querytree(query) NOT IN ('', 'T')
 ), found AS MATERIALIZED (
     SELECT category, difficulty, language, duration
-    FROM useful JOIN listing ON listing.words @@ useful.query AND listing.config = useful.config
-    LIMIT $3
+    FROM useful JOIN listing ON listing.words @@ useful.query AND listing.config = ANY (useful.configs)
+    WHERE ($3 = '' OR category = $3) AND ($4 = '' OR difficulty = $4) AND ($5 = '' OR language = $5)
+        AND ($6 = '' OR duration = $6)
+    LIMIT $7
 )
 SELECT category, difficulty, language, duration, count(*) FROM found GROUP BY 1, 2, 3, 4;
 
@@ -77,18 +80,16 @@ LIMIT $6;
 
 -- name: completed
 -- Titles that begin with what was typed, then those in which each word of it begins a word ($3: whether to look).
-WITH typed AS MATERIALIZED (
-    SELECT search_key($1) AS key, (
-        SELECT string_agg('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery
-        FROM (SELECT lexeme FROM unnest(to_tsvector('simple', $1)) WHERE length(lexeme) > 1 LIMIT 8) AS word
-    ) AS query
-), beginning AS MATERIALIZED (
-    SELECT listing.course, listing.title, title_key FROM typed JOIN listing
-        ON title_key >= typed.key AND title_key < typed.key || chr(1114111)
-    ORDER BY title_key, listing.course LIMIT $2
+WITH beginning AS MATERIALIZED (
+    SELECT course, title, title_key FROM listing
+    WHERE title_key >= search_key($1) AND title_key < search_key($1) || chr(1114111)
+    ORDER BY title_key, course LIMIT $2
+), begun AS MATERIALIZED (
+    SELECT string_agg('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || ''':*', ' & ')::tsquery AS query
+    FROM (SELECT lexeme FROM unnest(to_tsvector('simple', $1)) WHERE length(lexeme) > 1 LIMIT 8) AS word
 ), inside AS MATERIALIZED (
-    SELECT listing.course, listing.title, title_key FROM typed JOIN listing ON title_words @@ typed.query
-    WHERE $3 AND NOT starts_with(title_key, typed.key)
+    SELECT course, title, title_key FROM begun JOIN listing ON title_words @@ begun.query
+    WHERE $3 AND NOT starts_with(title_key, search_key($1))
     LIMIT CASE WHEN (SELECT count(*) FROM beginning) < $2 THEN 200 ELSE 0 END
 )
 SELECT course AS id, title FROM (
