@@ -1,5 +1,7 @@
 """The player in a real browser: its start, its menus and keys, what has been seen, addresses that run out."""
 
+from typing import Any
+
 import pytest
 import pytest_asyncio
 from playwright.async_api import Response, expect
@@ -264,14 +266,12 @@ async def test_the_next_lecture_begins_with_what_was_fetched_before(
     assert fetched, "its start came while this one played"
     network = await laptop.page.context.new_cdp_session(laptop.page)
     from_cache: list[bool] = []
-    network.on(
-        "Network.responseReceived",
-        lambda event: (
+
+    def answered(event: dict[str, Any]) -> None:
+        if f"/{second_lecture}/" in event["response"]["url"] and event["type"] == "XHR":
             from_cache.append(event["response"]["fromDiskCache"])
-            if f"/{second_lecture}/" in event["response"]["url"] and event["type"] == "XHR"
-            else None
-        ),
-    )
+
+    network.on("Network.responseReceived", answered)
     await network.send("Network.enable")
     await laptop.page.evaluate(f"location.hash = '#/watch/{second_lecture}'")
     await laptop.until(f"{LOADED_HERE} && document.querySelector('video').duration < 60")
