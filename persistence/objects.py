@@ -10,9 +10,11 @@ import contextlib
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -201,6 +203,20 @@ class Objects:
             await self._call("head_bucket")
             return
         await self._call("create_bucket")
+
+    async def clock_ahead_s(self, clock: Callable[[], float] = time.time) -> float:
+        """How far our clock is ahead of the store's, to about a second, by the Date of an answer (S10).
+
+        Addresses are signed by our clock and judged by the store's. Raises `StoreError`.
+        """
+        before_s = clock()
+        answer = await self._call("head_bucket")
+        between_s = (before_s + clock()) / 2
+        told = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+        try:
+            return between_s - parsedate_to_datetime(told).timestamp()
+        except ValueError as error:
+            raise StoreError("the object store does not say what time it is; look at its clock") from error
 
     async def head(self, key: str) -> StoredObject | None:
         """What the store says of an object; None if there is none."""

@@ -11,6 +11,7 @@ from gateway.http.files import Files
 from gateway.http.metrics import WebMetrics
 from gateway.http.settings import WebSettings
 from gateway.http.shards import Shards, of_cluster
+from gateway.http.store_clock import StoreClock
 from gateway.keys import Jwks, open_keys
 from gateway.logs import set_up_logs
 from gateway.tokens import TokenIssuer, TokenVerifier
@@ -64,6 +65,7 @@ async def open_deps(
         objects, processing = None, None
         if settings.objects is not None:
             objects = await stack.enter_async_context(open_objects(settings.objects))
+            await stack.enter_async_context(StoreClock(objects, metrics.registry).running())
             work = ProcessingSettings(postgres_dsn=settings.postgres_dsn, objects=settings.objects)
             processing = await stack.enter_async_context(open_processing(postgres, objects, work, start))
         yield Deps(

@@ -29,7 +29,7 @@ class PlayerEvent(msgspec.Struct, frozen=True):
     `play` is a random id of one page visit. Kinds: `start` (`duration_ms` from the press to the first frame),
     `stall` (`duration_ms`, seeks left out), `switch` (`from` one quality to another, `auto` or by the user),
     `error` (`code` of the player, HTTP `status`, how often it came as `count`; `fatal` ended the play),
-    `frames` (`count` dropped, `total` shown), `watched` (`duration_ms` played in `quality` since the last one:
+    `frames` (`count` dropped, `total` shown), `watched` (`duration_ms` played in `quality` since the last:
     what the others are measured against). Other kinds, and fields nobody knows, change nothing.
     """
 
