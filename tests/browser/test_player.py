@@ -101,7 +101,8 @@ async def test_the_start_is_loaded_before_anybody_presses_play(new_device: NewDe
         await laptop.until_played_to(1_000)
         await laptop.pause()
     request = await told.value
-    start = next(event for event in request.post_data_json["events"] if event["kind"] == "start")
+    sent: dict[str, Any] = request.post_data_json or {}
+    start = next(event for event in sent["events"] if event["kind"] == "start")
     assert start["count"] == 1, "what was pressed had been loaded"
     assert start["item"] == laptop.item and start["duration_ms"] > 0 and start["quality"].endswith("p")
     answer = await request.response()
