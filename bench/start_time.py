@@ -1,8 +1,8 @@
 """`python -m bench.start_time LINK`: ms from pressing play to the first frame, in a browser.
 
 LINK is a sign-in link of a running system, as `playhead demo` prints them. Each press is in a browser profile
-of its own, so that nothing is in a cache that a student would not have there. The time is the page's own: from
-the `timeStamp` of the click to when the first moving frame is on the screen (requestVideoFrameCallback).
+of its own, so that nothing is in a cache that a student would not have there. The time is the page's own:
+from the `timeStamp` of the click to when the first moving frame is shown (requestVideoFrameCallback).
 """
 
 import argparse
