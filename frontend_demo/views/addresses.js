@@ -11,23 +11,22 @@ const RENEW_SHARE = 0.8;
 
 const kept = new Map();
 
-/** The addresses of an item, one object for all who want them. */
+/** The addresses of an item, one object for all who want them; what is signed for a student is theirs alone. */
 export function addressesOf({ api, client }, item) {
-  const known = kept.get(item) ?? new Addresses(() => ask(api, client, item));
-  kept.delete(item);
-  kept.set(item, known);
+  const key = `${client.student} ${item}`;
+  const known = kept.get(key) ?? new Addresses(() => ask(api, client, item));
+  kept.delete(key);
+  kept.set(key, known);
   for (const oldest of [...kept.keys()].slice(0, -KEPT)) kept.delete(oldest);
   return known;
 }
 
-/** Somebody else may sign in: what was signed for this student is theirs alone. */
-export function forgetAddresses() {
-  kept.clear();
-}
-
-/** The socket is open and quick; HTTP is there before it, and without it. */
+/**
+ * The socket is open and quick; HTTP is there before it, and without it. Where something is kept on this device it
+ * goes by HTTP, through the worker that knows of it.
+ */
 async function ask(api, client, item) {
-  if (!client?.online || !client.media) return api.media(item);
+  if (!client?.online || !client.media || globalThis.navigator?.serviceWorker?.controller) return api.media(item);
   try {
     return await client.media(item);
   } catch {

@@ -51,6 +51,11 @@ export async function prefetchStart({ api, client }, item) {
   }
 }
 
+/** Fetches the start of an item when somebody points at `element`, or comes to it by key. */
+export function prefetchOnLook(element, of, item) {
+  for (const name of ["pointerenter", "focus"]) element.addEventListener(name, () => void prefetchStart(of, item), { once: true });
+}
+
 async function fetchStart({ hls_url, poster_url, renditions }, place_ms) {
   const rendition = hls_url && beginning(renditions);
   if (!rendition) return;

@@ -3,11 +3,12 @@
 import { attach } from "../client/index.js";
 import { newId } from "../client/ids.js";
 import { addressesOf } from "./addresses.js";
+import { downloadButton } from "./download_button.js";
 import { h, icon } from "./element.js";
 import { pathOf } from "./next_up.js";
 import { savesData } from "./liking.js";
 import { itemRow } from "./progress.js";
-import { loadEngine, prefetchStart } from "./prefetch.js";
+import { loadEngine, prefetchOnLook, prefetchStart } from "./prefetch.js";
 import { emptyView, skeleton } from "./states.js";
 import { stage } from "./stage.js";
 import { upLink } from "./shell.js";
@@ -35,6 +36,8 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
   let following = null;
   const next = () => following && (() => advance(go, following));
   const theatre = stage({ video, player, client, item, frame, api, signIn, next, addresses, play: newId("play") });
+  const keep = downloadButton({ api, item });
+  theatre.actions.append(keep.element);
   const page = pageOf(item, theatre);
   main.replaceChildren(page.element);
   const offs = [];
@@ -43,12 +46,13 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
       if (!still()) return;
       following = nextAfter(course, item.id);
       theatre.named(course);
-      offs.push(page.fill({ course, client, player, following }), whenNearEnd(player, item, () => following && void prefetchStart({ api, client }, following)));
+      offs.push(page.fill({ course, api, client, player, following }), whenNearEnd(player, item, () => following && void prefetchStart({ api, client }, following)));
     },
     (error) => still() && page.list.replaceChildren(emptyView("The other lectures cannot be listed now", error.message)),
   );
   const leave = () => {
     offs.forEach((off) => off());
+    keep.close();
     player.detach();
     theatre.close();
   };
@@ -81,9 +85,10 @@ function pageOf(item, theatre) {
     list,
     theatre.dock,
   );
-  const fill = ({ course, client, player, following }) => {
+  const fill = ({ course, api, client, player, following }) => {
     const items = course.sections.flatMap((section) => section.items);
     const rows = items.map((each) => itemRow(client, each, each.id === item.id ? player : null));
+    rows.forEach((row, index) => items[index].id === item.id || prefetchOnLook(row.element, { api, client }, items[index]));
     client.follow(items.map((each) => each.id));
     up.replaceChildren(upLink(`#/courses/${encodeURIComponent(course.id)}`, course.title));
     list.setAttribute("aria-label", `Lectures of ${course.title}`);
