@@ -169,8 +169,9 @@ async def test_ranges_etags_and_a_day_in_the_browsers_cache(cdn: Cdn) -> None:
         answer, body = await cdn.get(url, Range=f"bytes={first}-{last}", Origin="https://learn.example")
         assert (answer.status, body == LECTURE[first : last + 1]) == (206, True)
         assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(LECTURE)}"
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert answer.headers["Cache-Control"] == "private, max-age=86400, immutable"
+        # Once each: two of a kind, the store's and the edge's, and a browser takes none.
+        assert answer.headers.getall("Access-Control-Allow-Origin") == ["*"]
+        assert answer.headers.getall("Cache-Control") == ["private, max-age=86400, immutable"]
     whole, _ = await cdn.get(url)
     assert whole.headers["ETag"] and whole.headers["Accept-Ranges"] == "bytes"
     assert (await cdn.get(url, If_None_Match=whole.headers["ETag"]))[0].status == 304
@@ -277,7 +278,7 @@ async def test_a_track_and_a_page_of_another_origin_may_load_it(cdn: Cdn) -> Non
     url = cdn.url(f"{FOLDER}/en.vtt")
     answer, body = await cdn.get(url, Origin="https://learn.example")
     assert (answer.content_type, body[:6]) == ("text/vtt", b"WEBVTT")
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers.getall("Access-Control-Allow-Origin") == ["*"]
     asked = {
         "Origin": "https://x.test",
         "Access_Control_Request_Method": "GET",

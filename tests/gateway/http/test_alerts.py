@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import promql_parser
+import pytest
 import yaml
 
 from tests.gateway.http.conftest import Web
@@ -55,7 +57,8 @@ def test_the_inputs_the_platform_promises_are_there() -> None:
         assert rule["annotations"]["summary"] and rule["annotations"]["description"] and rule["for"]
 
 
-def test_parentheses_close() -> None:
-    for rule in EACH:
-        for opening, closing in ("()", "{}", "[]"):
-            assert rule["expr"].count(opening) == rule["expr"].count(closing), rule
+@pytest.mark.parametrize("rule", EACH, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_every_expression_is_promql(rule: dict[str, Any]) -> None:
+    promql_parser.parse(rule["expr"])
+    with pytest.raises(ValueError):
+        promql_parser.parse(rule["expr"] + " > (")
