@@ -36,7 +36,7 @@ export class Reader extends Standing {
   #duration_ms;
   #dwell = new Dwell();
   #view = null;
-  #wanted_ms;
+  #place_ms;
   #stood_ms;
   #move = null;
   #touched_mono = -Infinity;
@@ -55,7 +55,7 @@ export class Reader extends Standing {
     this.#client = client;
     this.#duration_ms = duration_ms;
     this.#visit = new Visit(client, { item, version });
-    this.#wanted_ms = this.#stood_ms = this.#within(start_ms);
+    this.#place_ms = this.#stood_ms = this.#within(start_ms);
     this.#offs.push(
       client.on("head", ({ head }) => head.item === item && this.#heard(head)),
       client.on("status", () => this.emit("change")),
@@ -75,9 +75,9 @@ export class Reader extends Standing {
     return this.#view && !this.#hidden ? "reading" : "idle";
   }
 
-  /** Where the reader stands, in ms. */
+  /** Where the reader stands, in ms: where the user has scrolled or was led to, however the page lies. */
   get position_ms() {
-    return Math.round(this.#wanted_ms ?? this.#view?.place_ms ?? this.#stood_ms);
+    return Math.round(this.#place_ms);
   }
 
   get duration_ms() {
@@ -105,10 +105,9 @@ export class Reader extends Standing {
   look(view, by) {
     this.#client.lookAwake();
     const now_mono = this.#client.time.mono();
-    this.#view = { ...view, place_ms: this.#within(view.place_ms) };
+    this.#view = { first: view.first, last: view.last };
     if (!this.#hidden) this.#dwell.see(view, now_mono);
-    if (by === "user") this.#touch(now_mono);
-    else if (this.#wanted_ms !== null && Math.abs(this.#view.place_ms - this.#wanted_ms) <= NEAR_MS) this.#wanted_ms = null;
+    if (by === "user") this.#touch(this.#within(view.place_ms), now_mono);
     this.emit("change");
   }
 
@@ -202,8 +201,8 @@ export class Reader extends Standing {
 
   // ---- moving -------------------------------------------------------------------------------------------
 
-  #touch(now_mono) {
-    this.#wanted_ms = null;
+  #touch(place_ms, now_mono) {
+    this.#place_ms = place_ms;
     this.#floating = false;
     this.#touched_mono = now_mono;
     const { time, heads } = this.#client;
@@ -221,8 +220,8 @@ export class Reader extends Standing {
     const move = this.#move;
     this.#move = null;
     move?.cancel();
-    if (!move || !this.#view) return;
-    if (Math.abs(this.#view.place_ms - this.#stood_ms) > NEAR_MS) this.#name(this.#view.place_ms, "sought", move);
+    if (!move) return;
+    if (Math.abs(this.#place_ms - this.#stood_ms) > NEAR_MS) this.#name(this.#place_ms, "sought", move);
     else this.emit("change");
   }
 
@@ -258,8 +257,7 @@ export class Reader extends Standing {
 
   /** Our own positioning: never the user's move. */
   #show(place_ms) {
-    this.#wanted_ms = place_ms;
-    this.#stood_ms = place_ms;
+    this.#place_ms = this.#stood_ms = place_ms;
     this.emit("show", { place_ms });
     this.emit("change");
   }

@@ -138,7 +138,7 @@ export class Api {
 
   async #exchange(method, path, how) {
     if (!this.#session) throw new SignInNeeded("Nobody is signed in.");
-    if (Date.now() > this.#session.ends_ms - EARLY_MS) await this.#refresh();
+    if (Date.now() > this.#session.ends_ms - EARLY_MS) await this.#refresh().catch(offLine);
     try {
       return await this.#call(method, path, { ...how, token: this.#session.access_token });
     } catch (error) {
@@ -187,6 +187,11 @@ export class Api {
     const said = response.status === 204 ? null : await response.json();
     return { body: said, etag: response.headers.get("ETag") };
   }
+}
+
+/** Off line nothing can be renewed; what is kept on this device is answered all the same. */
+function offLine(error) {
+  if (error.status !== 0) throw error;
 }
 
 async function problem(response) {

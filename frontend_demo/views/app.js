@@ -7,6 +7,7 @@ import { h } from "./element.js";
 import { shell } from "./shell.js";
 import { deviceKind, frame, namespace } from "./place.js";
 import { courseView } from "./course.js";
+import { forgetDownloads, startOffline } from "./offline.js";
 import { homeView } from "./home.js";
 import { problemView, signInView } from "./states.js";
 import { watchView } from "./watch.js";
@@ -45,6 +46,7 @@ async function start() {
   if (problem) return showSignIn({ problem: problem.text, back: api.student && (() => void begin(kind)) });
   if (!api.student) return showSignIn();
   await begin(kind);
+  void startOffline({ student: () => api.student, player: () => window.playhead.player });
 }
 
 async function begin(kind) {
@@ -150,7 +152,9 @@ function go(hash, { again = false } = {}) {
 async function signOut(why = null) {
   turn += 1;
   leave();
+  const student = api.student ?? (client && { id: client.student });
   await client?.close();
+  await forgetDownloads(student);
   api.signOut();
   client = null;
   window.playhead.client = null;

@@ -2,6 +2,7 @@
 
 import { ask } from "./dialog.js";
 import { courseFacts, facetWords } from "./course_facts.js";
+import { downloadButton } from "./download_button.js";
 import { h, icon, kindIcon, say, show } from "./element.js";
 import { plural, share } from "./format.js";
 import { firstUp, pathOf } from "./next_up.js";
@@ -41,8 +42,9 @@ function showEnrolled({ api, client, main, go }, course) {
   const rows = [];
   const sections = course.sections.map((section) => sectionList(section, (item) => {
     const row = itemRow(client, item);
-    rows.push(row);
-    return row.element;
+    const keep = downloadButton({ api, item, small: true });
+    rows.push(row, { off: keep.close });
+    return h("span", { class: "item-line" }, row.element, keep.element);
   }));
   const state = standingOf(client, course, items);
   main.replaceChildren(

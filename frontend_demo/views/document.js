@@ -2,10 +2,10 @@
 
 import { finder } from "./document_find.js";
 import { h, say } from "./element.js";
-import { pageAt } from "./page_words.js";
 import { readingFrame, tool } from "./reading_frame.js";
-import { problemView, skeleton } from "./states.js";
 import { openPdf } from "./pdf.js";
+import { pageAt } from "./places.js";
+import { problemView, skeleton } from "./states.js";
 
 const PAGE_MS = 1_000;
 
@@ -31,7 +31,7 @@ export async function documentView(context, id) {
   if (!pdf) return { leave: frame.close };
   if (!still()) return pdf.close(), frame.close(), {};
   lie.edges = pdf.edges;
-  const offs = [tools.bind(frame.reader, pdf), find.bind(pdf), keys({ ...frame, pdf, find, duration_ms: item.duration_ms })];
+  const offs = [tools.bind(frame.reader, pdf), find.bind(pdf, frame.searched), keys({ ...frame, pdf, find, duration_ms: item.duration_ms })];
   frame.settle();
   const leave = () => {
     offs.forEach((off) => off());

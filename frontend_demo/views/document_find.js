@@ -5,13 +5,17 @@ import { tool } from "./reading_frame.js";
 
 const TYPED_MS = 250;
 
-/** @returns {{toggle: HTMLElement, element: HTMLElement, open: () => void, bind: (pdf: any) => () => void}} */
+/** @returns {{toggle: HTMLElement, element: HTMLElement, open: () => void, bind: (pdf: any, searched: () => void) => () => void}} */
 export function finder() {
   let pdf = null;
   let timer = null;
   const field = h("input", { class: "tool tool--find", type: "search", "aria-label": "Find in this document", placeholder: "Find in this document", data: { testid: "find-field" } });
   const hits = h("span", { class: "reading__hits", role: "status", data: { testid: "find-hits" } });
-  const look = (again, back = false) => pdf?.find({ text: field.value, again, back });
+  let searched = () => {};
+  const look = (again, back = false) => {
+    if (field.value) searched();
+    pdf?.find({ text: field.value, again, back });
+  };
   const element = h(
     "div",
     { class: "reading__find", role: "search", hidden: true },
@@ -37,8 +41,8 @@ export function finder() {
     if (event.key === "Escape") close();
     if (event.key === "Enter") look(true, event.shiftKey);
   });
-  const bind = (opened) => {
-    pdf = opened;
+  const bind = (opened, tell) => {
+    [pdf, searched] = [opened, tell];
     pdf.onHits(({ current, total, text }) => say(hits, !text ? "" : total ? `${current || 1} of ${total}` : "Not found"));
     return () => clearTimeout(timer);
   };

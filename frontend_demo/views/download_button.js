@@ -8,12 +8,13 @@ const KINDS = new Set(["video", "pdf", "text"]);
 
 /**
  * The button of an item; hidden where nothing can be kept.
- * @param {{api: any, item: {id: string, kind: string, title: string}}} of
+ * @param {{api: any, item: {id: string, kind: string, title: string}, small?: boolean}} of  `small`: a sign instead
+ *        of words, for rows
  * @returns {{element: HTMLElement, close: () => void}}
  */
-export function downloadButton({ api, item }) {
+export function downloadButton({ api, item, small = false }) {
   const words = h("span", {});
-  const button = h("button", { class: "keep", type: "button", data: { testid: "download", item: item.id } }, words);
+  const button = h("button", { class: small ? "keep keep--small" : "keep", type: "button", data: { testid: "download", item: item.id } }, words);
   const problem = h("span", { class: "keep__problem", role: "alert", hidden: true });
   const element = h("span", { class: "keep-box", hidden: !canKeep() || !KINDS.has(item.kind) }, button, problem);
   let stands = { state: "none" };
@@ -22,8 +23,10 @@ export function downloadButton({ api, item }) {
     stands = await downloads.of(api.student.id, item.id);
     button.dataset.state = stands.state;
     const percent = Math.round(100 * (stands.fraction ?? 0));
-    const text = { none: "Download", coming: `${percent} % · Cancel`, here: "On this device" }[stands.state];
-    say(words, text);
+    const long = { none: "Download", coming: `${percent} % · Cancel`, here: "On this device" };
+    const short = { none: "↓", coming: `${percent} %`, here: "✓" };
+    say(words, (small ? short : long)[stands.state]);
+    button.title = long[stands.state];
     button.setAttribute("aria-label", { none: `Download ${item.title}`, coming: `Cancel the download of ${item.title}, ${percent} percent are here`, here: `${item.title} is on this device: show downloads` }[stands.state]);
     show(problem, Boolean(stands.problem));
     say(problem, stands.problem ?? "");

@@ -63,6 +63,7 @@ class Downloads extends Emitter {
       const former = await shelf.of(item);
       await keep({ api, shelf, plan, quality, signal: ends.signal, progress });
       if (former) await shelf.remove(former.id);
+      followPlaces();
       this.#coming.delete(item);
     } catch (error) {
       if (ends.signal.aborted) this.#coming.delete(item);
@@ -98,6 +99,10 @@ class Downloads extends Emitter {
 /** The downloads of this page. */
 export const downloads = new Downloads();
 
+/** Who is signed in and what plays here, once the page has said it. */
+let page = null;
+let timer = null;
+
 export { planOf };
 
 /**
@@ -107,12 +112,17 @@ export { planOf };
  */
 export async function startOffline({ student, player }) {
   if (!canKeep()) return;
+  page = { student, player };
   const registration = await navigator.serviceWorker.getRegistration("/").catch(() => null);
   if (!registration) return;
   takeNewVersion(registration, player);
   const who = student();
   if (who) await new Shelf(who.id).tidy();
-  setInterval(() => void keepPlace(student(), player()), PLACE_MS);
+  followPlaces();
+}
+
+function followPlaces() {
+  timer ??= page && setInterval(() => void keepPlace(page.student(), page.player()), PLACE_MS);
 }
 
 /** Signing out deletes what was downloaded: it is the course's, and can be had again. The journal stays (R9). */

@@ -14,7 +14,11 @@ const HAND_MS = 400;
 /** The scroll position of the page's own move, give or take. */
 const OWN_PX = 2;
 
+/** A search has to read the pages first, and scrolls when it has found something. */
+const SEARCH_MS = 3_000;
+
 const HANDS = ["wheel", "touchstart", "touchmove", "pointerdown", "pointermove", "keydown"];
+const SCROLLING_KEYS = new Set([" ", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "Home", "End"]);
 
 /**
  * What is in view. `edges` are the upper edges of the pages in px, and the lower edge of the last.
@@ -34,6 +38,11 @@ export function viewOf(edges, scroll, height) {
   return { place_ms: (page + fraction) * PAGE_MS, first: seen[0] ?? page, last: seen.at(-1) ?? page };
 }
 
+/** The page a place is on, from 1. */
+export function pageAt(place_ms, duration_ms) {
+  return Math.min(Math.max(1, Math.round(duration_ms / PAGE_MS)), Math.floor(place_ms / PAGE_MS) + 1);
+}
+
 /** The scroll position in px at which a place is at the upper edge. */
 export function scrollOf(edges, place_ms) {
   const pages = edges.length - 1;
@@ -46,7 +55,8 @@ export function scrollOf(edges, place_ms) {
  * Keeps a reader and a scrolling box together: the reader hears what is in view, the box goes where it says.
  * `edges` measures the pages as they lie now; null while there are none.
  * @param {{box: HTMLElement, reader: import("../client/reader.js").Reader, edges: () => number[] | null}} of
- * @returns {{settle: () => void, close: () => void}}  `settle`: the layout has changed, the place has not
+ * @returns {{settle: () => void, searched: () => void, close: () => void}}  `settle`: the layout has changed, the
+ *          place has not; `searched`: the user looks for something, so what scrolls next is theirs
  */
 export function keepTogether({ box, reader, edges }) {
   let own_px = null;
@@ -64,8 +74,9 @@ export function keepTogether({ box, reader, edges }) {
     if (Math.abs(box.scrollTop - to_px) > 0.5) box.scrollTop = to_px;
     look("page");
   };
-  const hand = ({ type }) => {
+  const hand = ({ type, key }) => {
     if (type === "pointermove" && !dragged) return;
+    if (type === "keydown" && !SCROLLING_KEYS.has(key)) return;
     if (type === "pointerdown") dragged = true;
     hand_at = performance.now();
   };
@@ -89,5 +100,6 @@ export function keepTogether({ box, reader, edges }) {
     window.removeEventListener("pointerup", drop);
     window.removeEventListener("pointercancel", drop);
   };
-  return { settle: () => go(reader.position_ms), close };
+  const searched = () => (hand_at = performance.now() + SEARCH_MS - HAND_MS);
+  return { settle: () => go(reader.position_ms), searched, close };
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "./dialog.js";
 import { deviceIcon, h, icon, say, show } from "./element.js";
-import { placeWord } from "./page_words.js";
+import { placeWords } from "./progress.js";
 
 /** Nearer than half a page is where one is. */
 const HERE_MS = 500;
@@ -28,7 +28,7 @@ export function elsewhereChip(reader, item) {
     show(element, key !== null && key !== dismissed);
     if (element.hidden) return;
     symbol.replaceChildren(deviceIcon(place.device_kind));
-    const where = placeWord(item, place.position_ms);
+    const where = placeWords(item, place.position_ms);
     say(text, place.offered ? `You were at ${where} on ${place.name}` : `${place.name} is at ${where}`);
     go.setAttribute("aria-label", `Go to ${where}`);
     element.dataset.ms = String(place.position_ms);
@@ -61,8 +61,8 @@ export function saidBox(reader, item) {
   const offs = [
     reader.on("handed", ({ from_ms, to_ms }) => {
       const name = reader.elsewhere?.device_name || "another device";
-      const back = h("button", { class: "chip__go", type: "button", on: { click: () => (show(element, false), reader.seek(from_ms)) } }, `Back to ${placeWord(item, from_ms)}`);
-      tell([h("span", {}, `At ${placeWord(item, to_ms)}, where ${name} is`), back]);
+      const back = h("button", { class: "chip__go", type: "button", on: { click: () => (show(element, false), reader.seek(from_ms)) } }, `Back to ${placeWords(item, from_ms)}`);
+      tell([h("span", {}, `At ${placeWords(item, to_ms)}, where ${name} is`), back]);
     }),
     reader.on("outdated", () => {
       const again = h("button", { class: "chip__go", type: "button", on: { click: () => location.reload() } }, "Load it");
@@ -98,7 +98,7 @@ async function startAfresh(reader, item) {
   const sure = await ask({
     title: "Start it afresh?",
     text: [
-      `Your place (${placeWord(item, reader.position_ms)}) and the ${seenPercent(reader.head)} % you have read are cleared on every device.`,
+      `Your place (${placeWords(item, reader.position_ms)}) and the ${seenPercent(reader.head)} % you have read are cleared on every device.`,
       "Undo brings them back.",
     ],
     yes: "Clear it",

@@ -13,7 +13,8 @@ import { upLink } from "./shell.js";
  * @param {{context: any, item: any, course: any, label: string, edges: () => number[] | null,
  *          tools?: HTMLElement[], extras?: HTMLElement[]}} of  `edges`: see places.js; `tools` stand in the bar,
  *        `extras` below it
- * @returns {{element: HTMLElement, box: HTMLElement, reader: any, settle: () => void, close: () => void}}
+ * @returns {{element: HTMLElement, box: HTMLElement, reader: any, settle: () => void, searched: () => void,
+ *            close: () => void}}
  */
 export function readingFrame({ context, item, course, label, edges, tools = [], extras = [] }) {
   const { api, client, signIn, playerChanged } = context;
@@ -47,7 +48,7 @@ export function readingFrame({ context, item, course, label, edges, tools = [], 
     for (const part of [...parts, actions, line, together, offline]) part.close();
     reader.detach();
   };
-  return { element, box, reader, settle: together.settle, close };
+  return { element, box, reader, settle: together.settle, searched: together.searched, close };
 }
 
 /** A button of the bar. */

@@ -57,6 +57,7 @@ export function problemView(error, again) {
       "p",
       { class: "notice__actions" },
       again && !missing ? h("button", { class: "button", type: "button", on: { click: again } }, "Try again") : null,
+      away ? h("a", { class: "button button--quiet", href: "#/downloads" }, "Downloads") : null,
       h("a", { class: "button button--quiet", href: "#/" }, "All courses"),
     ),
   );

@@ -26,8 +26,8 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 class DocumentAnswer(msgspec.Struct, frozen=True):
     """How to read an item. `kind` is `pdf` or `text`; what belongs to the other kind is empty or 0.
 
-    `url` shows the PDF, `download_url` saves it as `file_name`; both end after `expires_in_s`. `parts` are the
-    pages of a PDF, or the equal parts by which progress in a text is counted: part p begins at p x 1000 ms.
+    `url` shows the PDF, `download_url` saves it as `file_name`; both end after `expires_in_s`. `parts` are
+    the pages of a PDF, or the equal parts by which progress in a text is counted: part p is at p x 1000 ms.
     """
 
     kind: str

@@ -117,7 +117,7 @@ class Files:
         yield from self._vendor()
 
     def _vendor(self) -> Iterator[tuple[str, Path]]:
-        """What vendor.json allows of node_modules: URL path to file, or to a folder, both ending in a slash."""
+        """What vendor.json allows of node_modules: URL path to file; to a folder, both end in a slash."""
         try:
             allowed = json.loads((self._folder / "vendor.json").read_text())
         except (OSError, ValueError):

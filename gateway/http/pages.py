@@ -23,9 +23,7 @@ def routes() -> list[Route]:
         Route("GET", "/demo", anyone, show, "Three devices side by side", "text/html"),
         Route("GET", "/favicon.ico", anyone, show, "The icon", "image/svg+xml"),
         Route("GET", "/shell.json", anyone, shell, "The files of the pages, with one version", Shell),
-        Route(
-            "GET", "/service_worker.js", anyone, worker, "What opens the pages off line", "text/javascript"
-        ),
+        Route("GET", "/service_worker.js", anyone, worker, "Opens the pages off line", "text/javascript"),
         Route("GET", "/client/{path:.+}", anyone, show, "The JavaScript client", "text/javascript"),
         Route("GET", "/views/{path:.+}", anyone, show, "Scripts and styles of the pages", "text/javascript"),
         Route("GET", "/vendor/{path:.+}", anyone, show, "Browser libraries", "text/javascript"),

@@ -217,3 +217,12 @@ test("a head of another version is no place here (R9)", async () => {
   assert.deepEqual(told, ["v2"]);
   assert.equal(sheet.place_ms, 0);
 });
+
+test("a layout that changes moves nobody: the place is where the user has been", async () => {
+  const { time, end, reader, sheet } = await desk();
+  await sheet.read(4, 3_000);
+  reader.look({ place_ms: 2_300, first: 2, last: 3 }, "page");
+  await time.pass(3_000);
+  assert.equal(reader.position_ms, 4_000);
+  assert.deepEqual(sought(end), [4_000]);
+});

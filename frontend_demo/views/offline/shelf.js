@@ -41,6 +41,7 @@ export class Shelf {
 
   /** Every whole download, newest first. @returns {Promise<Slip[]>} */
   async list() {
+    if (!(await this.#storage.has(this.#name))) return [];
     const cache = await this.#open();
     const slips = (await cache.keys()).filter(({ url }) => new URL(url).pathname.endsWith(`/${SLIP}`));
     const found = await Promise.all(slips.map(async (slip) => (await cache.match(slip))?.json()));
@@ -84,6 +85,7 @@ export class Shelf {
 
   /** Clears away what was never finished and nobody is working on. */
   async tidy(locks = globalThis.navigator?.locks) {
+    if (!(await this.#storage.has(this.#name))) return;
     const cache = await this.#open();
     const whole = new Set((await this.list()).map((slip) => slip.id));
     const ids = new Set((await cache.keys()).map(({ url }) => new URL(url).pathname.slice(ROOT.length).split("/")[0]));

@@ -1,4 +1,4 @@
-"""How an item is read: a PDF's addresses in the real object store, the words of a text, one 404 for the rest."""
+"""How an item is read: a PDF's addresses in the object store, the words of a text, one 404 for the rest."""
 
 import uuid
 from collections.abc import AsyncIterator
