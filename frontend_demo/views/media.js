@@ -165,7 +165,7 @@ export class Media extends Emitter {
   /** The playlists are on their way while the engine still is. */
   async #warmed() {
     const answer = await this.#addresses.get();
-    if (!this.#hls) void warmPlaylists(answer, beginning(answer.renditions, this.#video.clientWidth));
+    if (!this.#hls) void warmPlaylists(this.#of.item, answer);
     return answer;
   }
 
@@ -197,7 +197,7 @@ export class Media extends Emitter {
   /** Loads first what will be seen first: in the right quality, from the place where the student is. */
   #begin(renditions) {
     const hls = this.#hls;
-    const rendition = beginning(renditions, this.#video.clientWidth);
+    const rendition = beginning(this.#of.item, renditions);
     if (rendition) hls.startLevel = this.#levelOf(rendition.name);
     if (this.#wanted !== "auto") hls.loadLevel = this.#levelOf(this.#wanted);
     this.emit("qualities", {});

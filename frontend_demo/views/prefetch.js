@@ -19,14 +19,18 @@ const END_MS = 1_000;
 
 const fetched = new Map();
 
-/** What a play begins with on this screen. */
-export function beginning(renditions, width_px = window.innerWidth) {
+/** What a play of an item begins with on this screen; where its start has been fetched, with that. */
+export function beginning(item, renditions) {
   const { quality, bandwidth } = liking();
-  return startRendition(renditions, { quality, bandwidth, width_px: width_px * window.devicePixelRatio });
+  const there = renditions.find(({ name }) => name === fetched.get(item)?.name);
+  if (there && (quality === "auto" || quality === there.name)) return there;
+  const shown_px = document.querySelector(".stage")?.clientWidth || window.innerWidth;
+  return startRendition(renditions, { quality, bandwidth, width_px: shown_px * window.devicePixelRatio });
 }
 
 /** The playlists of what is about to play, while the engine still loads; failures are the player's to tell. */
-export async function warmPlaylists({ hls_url, renditions }, rendition = beginning(renditions)) {
+export async function warmPlaylists(item, { hls_url, renditions }) {
+  const rendition = beginning(item, renditions);
   if (!hls_url || !rendition) return;
   const url = new URL(`${rendition.name}.m3u8`, new URL(hls_url, location.href));
   const headers = playlistHeaders({ bandwidth: liking().bandwidth, starting: true });
@@ -40,12 +44,14 @@ export async function warmPlaylists({ hls_url, renditions }, rendition = beginni
  */
 export async function prefetchStart({ api, client }, item) {
   if (item.kind !== "video" || savesData()) return;
-  if (performance.now() - (fetched.get(item.id) ?? -AGAIN_MS) < AGAIN_MS) return;
-  fetched.set(item.id, performance.now());
+  const before = fetched.get(item.id);
+  if (before && performance.now() - before.at_ms < AGAIN_MS) return;
+  const fetching = { at_ms: performance.now(), name: "" };
+  fetched.set(item.id, fetching);
   try {
     void loadEngine().catch(() => {});
     const answer = await addressesOf({ api, client }, item.id).get();
-    await fetchStart(answer, placeOf(client, item));
+    fetching.name = await fetchStart(item.id, answer, placeOf(client, item));
   } catch {
     fetched.delete(item.id);
   }
@@ -56,20 +62,22 @@ export function prefetchOnLook(element, of, item) {
   for (const name of ["pointerenter", "focus"]) element.addEventListener(name, () => void prefetchStart(of, item), { once: true });
 }
 
-async function fetchStart({ hls_url, poster_url, renditions }, place_ms) {
-  const rendition = hls_url && beginning(renditions);
-  if (!rendition) return;
+/** @returns {Promise<string>} the name of the rendition whose start is there now, empty for none */
+async function fetchStart(item, { hls_url, poster_url, renditions }, place_ms) {
+  const rendition = hls_url && beginning(item, renditions);
+  if (!rendition) return "";
   if (poster_url) new Image().src = poster_url;
   const master = new URL(hls_url, location.href);
   const headers = playlistHeaders({ bandwidth: liking().bandwidth });
   void quietly(master, headers).catch(() => {});
   const playlist = await quietly(new URL(`${rendition.name}.m3u8`, master), headers).then((response) => response.text());
   const pieces = piecesAt(playlist, place_ms / 1000);
-  if (!pieces) return;
+  if (!pieces) return "";
   const url = new URL(pieces.url, master);
   for (const bytes of [pieces.head, pieces.segment]) {
     if (bytes) await quietly(url, { Range: `bytes=${bytes.from}-${bytes.to}` }).then((response) => response.arrayBuffer());
   }
+  return rendition.name;
 }
 
 function placeOf(client, item) {
