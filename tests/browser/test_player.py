@@ -76,7 +76,8 @@ SMALL = """
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def second_lecture(whole: System, lecture: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The course with a lecture after the first one: its item id."""
-    folder = tmp_path_factory.mktemp("media")
+    # What the first fixture made is found here and not made again.
+    folder = tmp_path_factory.getbasetemp() / "media0"
     two = lectures("lecture-1", "lecture-2")
     ids = await ingest.ingest_lecture(folder, whole.stores.objects, whole.postgres, lectures=two)
     return ids[1]
@@ -147,7 +148,7 @@ async def test_quality_is_chosen_shown_and_remembered(new_device: NewDevice) -> 
     await expect(laptop.by("quality")).to_contain_text("Auto")
 
 
-async def test_speed_is_chosen_by_keyboard_and_remembered(new_device: NewDevice) -> None:
+async def test_speed_is_chosen_by_keys_and_remembered(new_device: NewDevice) -> None:
     laptop = await new_device("laptop")
     await laptop.until(LOADED_HERE)
     await laptop.by("rate").focus()
