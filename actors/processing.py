@@ -119,7 +119,11 @@ class _Worker:
             await self._let_go()
             return "again"
         except PlayheadError as error:
-            return "failed" if await self._held.fail(_sentence(str(error))) else "lost"
+            return (
+                "failed"
+                if await self._held.fail(_sentence(str(error), self._held.upload.file_name))
+                else "lost"
+            )
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -184,8 +188,10 @@ def version_of(upload: Upload) -> str:
     return f"u{upload.id.hex[:24]}"
 
 
-def _sentence(message: str) -> str:
-    return f"{message[:1].upper()}{message[1:]}."
+def _sentence(message: str, file_name: str) -> str:
+    """The message as people read it; one that begins with the file's name leaves that as it is."""
+    begin = message[:1] if message.startswith(file_name) else message[:1].upper()
+    return f"{begin}{message[1:]}."
 
 
 def _check_room(folder: Path, length_bytes: int) -> None:

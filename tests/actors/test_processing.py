@@ -272,8 +272,8 @@ def _broken_pdf(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("purpose", "make_file", "why"),
     [
-        ("video", _cut_off, r"half\.mp4"),
-        ("video", _list_of_files, r"list\.mp4 cannot be read as a video"),
+        ("video", _cut_off, r"^half\.mp4 cannot be read as a video"),
+        ("video", _list_of_files, r"^list\.mp4 cannot be read as a video"),
         ("poster", _picture_bomb, "The picture cannot be read"),
         ("captions", _no_captions, "Line 3 ends before it begins"),
         ("pdf", _broken_pdf, "The PDF is damaged"),

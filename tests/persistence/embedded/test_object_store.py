@@ -260,3 +260,16 @@ async def status_of(
     async with browser.request(method, url, headers=headers, data=body) as answer:
         await answer.read()
         return answer.status
+
+
+async def test_a_download_has_the_name_that_was_signed_and_no_other(
+    embedded: Embedded, client: Any, browser: aiohttp.ClientSession
+) -> None:
+    disposition = "attachment; filename*=UTF-8''%C3%9Cbung%201.pdf"
+    url = await presigned(client, embedded.s3, ResponseContentDisposition=disposition)
+    async with browser.get(url, headers={"Range": "bytes=0-9"}) as answer:
+        assert (answer.status, answer.headers["Content-Disposition"]) == (206, disposition)
+    changed = URL(str(url).replace("attachment", "inline"), encoded=True)
+    async with browser.get(changed) as answer:
+        assert answer.status == 403
+        assert "Content-Disposition" not in answer.headers
