@@ -294,10 +294,10 @@ export class Media extends Emitter {
 
   #engineFailed(problem) {
     const status = problem.response?.code ?? 0;
-    // A wait for data is told as a wait.
-    if (problem.fatal || !/^buffer(Stalled|Nudge|SeekOver)/.test(problem.details)) {
-      this.emit("failed", { code: problem.details, status, fatal: problem.fatal });
-    }
+    // A wait for data is told as a wait, and a student's own network is no fault of the lecture.
+    const told = navigator.onLine && (problem.fatal || !/^buffer(Stalled|Nudge|SeekOver)/.test(problem.details));
+    // What is loaded plays on while it is tried again: only a play that ended is lost.
+    if (told) this.emit("failed", { code: problem.details, status, fatal: problem.fatal && this.#aheadOf() < 1 });
     if (REFUSED.has(status)) return void this.#renewAfterRefusal(problem.fatal);
     if (problem.fatal) this.#broke(problem);
   }
