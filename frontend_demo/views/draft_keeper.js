@@ -9,6 +9,9 @@ import { merge } from "./draft_merge.js";
 /** Saved when nothing was typed for so long. */
 const PAUSE_MS = 700;
 
+/** Browsers let nobody else call their timers: they are wrapped. */
+const PAGE_TIME = { after: (ms, act) => setTimeout(act, ms), cancel: (timer) => clearTimeout(timer) };
+
 /** Waits between attempts that did not get through. */
 const RETRY_MS = [2_000, 5_000, 15_000, 30_000];
 
@@ -35,7 +38,7 @@ export class DraftKeeper {
    *          time?: {after: (ms: number, act: () => void) => any, cancel: (timer: any) => void}}} of
    *        `tell`: something of this is another than before; `adopted`: the document itself is, not by an edit here
    */
-  constructor({ content, etag, save, read, tell, time = { after: (ms, act) => setTimeout(act, ms), cancel: clearTimeout } }) {
+  constructor({ content, etag, save, read, tell, time = PAGE_TIME }) {
     [this.content, this.#base, this.#etag] = [content, content, etag];
     [this.#save, this.#read, this.#tell, this.#time] = [save, read, tell, time];
   }
