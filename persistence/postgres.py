@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -56,13 +56,15 @@ class StoreRefused(StoreError):
 class PostgresSettings:
     """Where Postgres is and how many connections this process may hold (the budget of faults.md rule 18).
 
-    `application_name` names the process in pg_stat_activity.
+    `application_name` names the process in pg_stat_activity. `session` are settings of its connections beside
+    and before the usual ones.
     """
 
     dsn: str = field(repr=False)
     application_name: str
     connections_min: int = 1
     connections_max: int = 4
+    session: Mapping[str, str] = field(default_factory=dict)
 
 
 class Postgres:
@@ -164,7 +166,7 @@ async def open_postgres(settings: PostgresSettings) -> Postgres:
             max_size=settings.connections_max,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
-            server_settings={**SESSION, "application_name": settings.application_name},
+            server_settings={**SESSION, **settings.session, "application_name": settings.application_name},
             target_session_attrs=SessionAttribute.read_write,
             init=_prepare,
             reset=_leave_as_is,

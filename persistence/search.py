@@ -9,9 +9,8 @@ import asyncio
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import asyncpg
@@ -21,7 +20,7 @@ from msgspec import Meta
 from persistence import queries
 from persistence.cache import Cache, search_entry
 from persistence.courses import Access
-from persistence.postgres import Connection, Postgres, StoreRefused
+from persistence.postgres import Postgres, PostgresSettings, StoreRefused, open_postgres
 
 SQL = queries.load("search")
 
@@ -39,12 +38,15 @@ SIMILAR_MAX = 20
 TIMEOUT_MS = 500
 """Of one statement (H10): whatever is asked, Postgres works no longer at it."""
 
-# Each plan is made for what is asked: with the filters that are set, not with all that might be.
-_BOUNDED = f"SET LOCAL statement_timeout = {TIMEOUT_MS}; SET LOCAL plan_cache_mode = force_custom_plan"
-# Two letters changed over leave a short word few of its trigrams ("pyhton": 0.29), where Postgres asks for
-# 0.6. So
-# what comes near is looked at from there on, and only what comes about as near as the nearest is shown.
-_LENIENT = "SET LOCAL pg_trgm.word_similarity_threshold = 0.28"
+SESSION = {
+    "statement_timeout": f"{TIMEOUT_MS}ms",
+    # Each plan is made for what is asked: with the filters that are set, not with all that might be.
+    "plan_cache_mode": "force_custom_plan",
+    # Two letters changed over leave a short word few of its trigrams ("pyhton": 0.29), where Postgres asks
+    # for 0.6. So what comes near is looked at from there on, and only what is about as near as the nearest is
+    # shown.
+    "pg_trgm.word_similarity_threshold": "0.28",
+}
 _NEAR = 0.8
 
 # Marks around hits that no text of ours holds (the statement strips them), so nothing here is ever markup
@@ -188,23 +190,39 @@ class _State:
     trigrams: bool
 
 
-async def find(postgres: Postgres, cache: Cache, asked: Asked) -> Found:
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """Connections for searches alone, on which no statement works longer than `TIMEOUT_MS` (H10).
+
+    However many search at once, and whatever for, everything else has its own connections.
+    """
+
+    postgres: Postgres
+
+
+async def open_searches(settings: PostgresSettings) -> Searches:
+    """Connect. Raises what `open_postgres` raises."""
+    return Searches(await open_postgres(replace(settings, session=SESSION)))
+
+
+async def find(searches: Searches, cache: Cache, asked: Asked) -> Found:
     """A page of courses. Raises `StoreUnavailable` if it takes longer than `TIMEOUT_MS`."""
     limit = max(1, min(asked.limit, LIMIT_MAX))
     asked = Asked(_plain(asked.text), asked.filters, asked.after, limit)
+    postgres = searches.postgres
     state = await _state(postgres)
     entry = search_entry("found", asked, state.version, Found)
     return await cache.get(entry, lambda: _find(postgres, cache, state, asked))
 
 
-async def complete(postgres: Postgres, cache: Cache, text: str) -> list[Completion]:
+async def complete(searches: Searches, cache: Cache, text: str) -> list[Completion]:
     """At most `COMPLETIONS` courses with titles that begin like this, or with words that do, by title."""
     text = _plain(text)
     if not text:
         return []
-    state = await _state(postgres)
+    state = await _state(searches.postgres)
     entry = search_entry("completions", _Text(text), state.version, list[Completion])
-    return await cache.get(entry, lambda: _completions(postgres, text))
+    return await cache.get(entry, lambda: _completions(searches.postgres, text))
 
 
 async def enrolled(postgres: Postgres, student: str, courses: Iterable[str]) -> set[str]:
@@ -235,13 +253,6 @@ async def _state(postgres: Postgres) -> _State:
     return _State(row["version"], sorted(row["configs"]), row["trigrams"])
 
 
-@asynccontextmanager
-async def _bounded(postgres: Postgres) -> AsyncIterator[Connection]:
-    async with postgres.connection() as connection, connection.transaction(readonly=True):
-        await connection.execute(_BOUNDED)
-        yield connection
-
-
 async def _find(postgres: Postgres, cache: Cache, state: _State, asked: Asked) -> Found:
     page, facets = await asyncio.gather(
         _page(postgres, state, asked), _facets(postgres, cache, state, asked.text, asked.filters)
@@ -270,16 +281,15 @@ async def _facets(postgres: Postgres, cache: Cache, state: _State, text: str, fi
     everything = narrowed = await cells(Filters())
     if text and filters != Filters() and sum(cell.count for cell in everything) >= MATCHES_MAX:
         narrowed = await cells(filters)
-    total = sum(cell.count for cell in narrowed if _has(cell, filters))
-    counts = {}
-    for facet in FACETS:
-        chosen = getattr(filters, facet)
-        found = _counted(everything if chosen else narrowed, filters, facet)
-        if chosen and total:
-            found[chosen] = total
-        ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
-        counts[facet] = [FacetCount(value, count) for value, count in ordered if value]
-    return _Facets(counts, total)
+    chosen = _filters(filters)
+    counts, _ = _counted(everything, chosen)
+    more, total = _counted(narrowed, chosen)
+    for place, value in enumerate(chosen):
+        if not value:
+            counts[place] = more[place]
+        elif total:
+            counts[place][value] = total
+    return _Facets(dict(zip(FACETS, map(_ordered, counts), strict=True)), total)
 
 
 async def _page(postgres: Postgres, state: _State, asked: Asked) -> _Page:
@@ -293,18 +303,17 @@ async def _page(postgres: Postgres, state: _State, asked: Asked) -> _Page:
 
 async def _matched(postgres: Postgres, state: _State, asked: Asked) -> _Page:
     after = asked.after or BEGIN_OF_SEARCH
-    async with _bounded(postgres) as connection:
-        rows = await connection.fetch(
-            SQL["matched"],
-            asked.text,
-            state.configs,
-            *_filters(asked.filters),
-            asked.limit + 1,
-            MATCHES_MAX,
-            after.rank,
-            after.course,
-            _HEADLINE,
-        )
+    rows = await postgres.rows(
+        SQL["matched"],
+        asked.text,
+        state.configs,
+        *_filters(asked.filters),
+        asked.limit + 1,
+        MATCHES_MAX,
+        after.rank,
+        after.course,
+        _HEADLINE,
+    )
     total: int = rows[0]["total"]
     rows = [row for row in rows if row["id"] is not None]
     shown = rows[: asked.limit]
@@ -319,10 +328,9 @@ async def _matched(postgres: Postgres, state: _State, asked: Asked) -> _Page:
 
 async def _browsed(postgres: Postgres, asked: Asked) -> _Page:
     after = asked.after or BEGIN_OF_ALL
-    async with _bounded(postgres) as connection:
-        rows = await connection.fetch(
-            SQL["browsed"], *_filters(asked.filters), asked.limit + 1, after.title_key, after.course
-        )
+    rows = await postgres.rows(
+        SQL["browsed"], *_filters(asked.filters), asked.limit + 1, after.title_key, after.course
+    )
     shown = rows[: asked.limit]
     more = len(rows) > asked.limit
     return _Page(
@@ -335,11 +343,9 @@ async def _browsed(postgres: Postgres, asked: Asked) -> _Page:
 
 async def _similar(postgres: Postgres, asked: Asked) -> _Page:
     try:
-        async with _bounded(postgres) as connection:
-            await connection.execute(_LENIENT)
-            rows = await connection.fetch(
-                SQL["similar"], asked.text, *_filters(asked.filters), min(asked.limit, SIMILAR_MAX)
-            )
+        rows = await postgres.rows(
+            SQL["similar"], asked.text, *_filters(asked.filters), min(asked.limit, SIMILAR_MAX)
+        )
     except StoreRefused as error:
         if error.sqlstate not in _UNDEFINED:
             raise
@@ -349,21 +355,18 @@ async def _similar(postgres: Postgres, asked: Asked) -> _Page:
 
 
 async def _cells(postgres: Postgres, state: _State, text: str, filters: Filters) -> list[_Cell]:
-    async with _bounded(postgres) as connection:
-        if text:
-            rows = await connection.fetch(
-                SQL["matched_facets"], text, state.configs, *_filters(filters), MATCHES_MAX
-            )
-        else:
-            rows = await connection.fetch(SQL["all_facets"])
+    if text:
+        chosen = _filters(filters)
+        rows = await postgres.rows(SQL["matched_facets"], text, state.configs, *chosen, MATCHES_MAX)
+    else:
+        rows = await postgres.rows(SQL["all_facets"])
     return [_Cell(*row) for row in rows]
 
 
 async def _completions(postgres: Postgres, text: str) -> list[Completion]:
     # Words that begin with one letter are most words.
     inside = len(text.split()[-1]) > 1
-    async with _bounded(postgres) as connection:
-        rows = await connection.fetch(SQL["completed"], text, COMPLETIONS, inside)
+    rows = await postgres.rows(SQL["completed"], text, COMPLETIONS, inside)
     return [Completion(row["id"], row["title"]) for row in rows]
 
 
@@ -382,17 +385,22 @@ def _spans(marked: str) -> list[Span]:
     return [Span(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 
 
-def _has(cell: _Cell, filters: Filters, but: Facet | None = None) -> bool:
-    return all(
-        facet == but or getattr(filters, facet) in ("", getattr(cell, facet))  # what is not asked for fits
-        for facet in FACETS
-    )
-
-
-def _counted(cells: list[_Cell], filters: Filters, facet: Facet) -> Counter[str]:
-    """What one may choose in a facet, as if nothing were chosen in it yet."""
-    counts: Counter[str] = Counter()
+def _counted(cells: list[_Cell], chosen: Sequence[str]) -> tuple[list[Counter[str]], int]:
+    """For each facet, what the choices in the others leave of its values; and what all leave."""
+    counts: list[Counter[str]] = [Counter() for _ in FACETS]
+    total = 0
     for cell in cells:
-        if _has(cell, filters, but=facet):
-            counts[getattr(cell, facet)] += cell.count
-    return counts
+        values = (cell.category, cell.difficulty, cell.language, cell.duration)
+        missed = [place for place, value in enumerate(chosen) if value and value != values[place]]
+        if not missed:
+            total += cell.count
+        if len(missed) < 2:
+            for place in missed or range(len(FACETS)):
+                counts[place][values[place]] += cell.count
+    return counts, total
+
+
+def _ordered(counts: Counter[str]) -> list[FacetCount]:
+    """The most frequent first."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [FacetCount(value, count) for value, count in ordered if value]

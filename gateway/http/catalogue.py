@@ -174,7 +174,7 @@ async def listed(call: Call) -> CatalogueList:
         after=_place(given.after) if given.after else None,
         limit=given.limit,
     )
-    found = await search.find(call.deps.postgres, call.deps.cache, asked)
+    found = await search.find(call.deps.searches, call.deps.cache, asked)
     own = await search.enrolled(call.deps.postgres, call.student, [course.id for course in found.courses])
     return CatalogueList(
         courses=[_line(call, course, course.id in own) for course in found.courses],
@@ -189,7 +189,7 @@ async def listed(call: Call) -> CatalogueList:
 async def completed(call: Call) -> CompletionList:
     """Titles for what was typed."""
     text = call.query(CompletionQuery).q
-    return CompletionList(await search.complete(call.deps.postgres, call.deps.cache, text))
+    return CompletionList(await search.complete(call.deps.searches, call.deps.cache, text))
 
 
 async def outline(call: Call) -> Outline:

@@ -19,6 +19,7 @@ from persistence.cache import Cache
 from persistence.objects import Objects, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.redis import open_redis
+from persistence.search import Searches, open_searches
 from persistence.tickets import Tickets
 
 
@@ -28,6 +29,7 @@ class Deps:
 
     settings: WebSettings
     postgres: Postgres
+    searches: Searches
     cache: Cache
     tickets: Tickets
     issuer: TokenIssuer
@@ -56,10 +58,14 @@ async def open_deps(
     cache = Cache(redis)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(cache.close)
-        postgres = await open_postgres(
-            PostgresSettings(settings.postgres_dsn, name, connections_max=settings.postgres_connections)
-        )
+        # However many search, two thirds of the connections are for everything else (H10).
+        own = max(1, settings.postgres_connections // 3)
+        rest = max(1, settings.postgres_connections - own)
+        postgres = await open_postgres(PostgresSettings(settings.postgres_dsn, name, connections_max=rest))
         stack.push_async_callback(postgres.close)
+        searching = PostgresSettings(settings.postgres_dsn, f"{name} search", connections_max=own)
+        searches = await open_searches(searching)
+        stack.push_async_callback(searches.postgres.close)
         metrics = WebMetrics(postgres, cache)
         intake = await stack.enter_async_context(Intake(postgres, metrics.registry).running())
         objects, processing = None, None
@@ -71,6 +77,7 @@ async def open_deps(
         yield Deps(
             settings=settings,
             postgres=postgres,
+            searches=searches,
             cache=cache,
             tickets=Tickets(redis),
             issuer=TokenIssuer(keys.signing),

@@ -14,7 +14,7 @@ from persistence.embedded import Embedded
 from persistence.migrate import migrate
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.redis import open_redis
-from persistence.search import Asked
+from persistence.search import Asked, Searches
 
 SIZE = Size(courses=400, students=3000, items=4, progress=200)
 
@@ -64,7 +64,7 @@ async def test_a_student_of_it_reads_a_course_and_finds_it(dataset: Postgres, em
     assert granted is not None
     page = await courses.read(dataset, cache, granted)
     assert sum(len(section.items) for section in page.sections) == page.items_total
-    found = await search.find(dataset, cache, Asked(page.title, limit=100))
+    found = await search.find(Searches(dataset), cache, Asked(page.title, limit=100))
     assert course in [one.id for one in found.courses]
     await cache.close()
 

@@ -15,9 +15,9 @@ from persistence.embedded import DataFolder, Embedded, valkey
 from persistence.embedded import postgres as embedded_postgres
 from persistence.errors import StoreUnavailable
 from persistence.migrate import migrate
-from persistence.postgres import Postgres, PostgresSettings, open_postgres
+from persistence.postgres import Postgres, PostgresSettings
 from persistence.redis import open_redis
-from persistence.search import Asked, FacetCount, Filters, Found
+from persistence.search import Asked, FacetCount, Filters, Found, Searches
 
 HOUR_MS = 3_600_000
 
@@ -73,7 +73,7 @@ async def cache(embedded: Embedded) -> AsyncIterator[Cache]:
 
 
 async def ids(postgres: Postgres, cache: Cache, text: str = "", **filters: str) -> list[str]:
-    found = await search.find(postgres, cache, Asked(text, Filters(**filters)))
+    found = await search.find(Searches(postgres), cache, Asked(text, Filters(**filters)))
     return [course.id for course in found.courses]
 
 
@@ -153,7 +153,7 @@ async def test_h17_of_too_many_matches_what_a_filter_leaves_is_counted_by_itself
             course = {"id": f"{category}{number}", "title": "Title", "description": "everywhere"}
             await put(listed, course | {"category": category})
     for category in ("One", "Two"):  # the first two matches are not of both
-        found = await search.find(listed, cache, Asked("everywhere", Filters(category=category)))
+        found = await search.find(Searches(listed), cache, Asked("everywhere", Filters(category=category)))
         assert (found.total, found.total_exact) == (2, False)
         assert [(one.value, one.count) for one in found.facets["duration"]] == [("1-4h", 2)]
         assert FacetCount(category, 2) in found.facets["category"]
@@ -173,33 +173,35 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_h10_nothing_one_can_type_is_an_error(listed: Postgres, cache: Cache, text: str) -> None:
-    found = await search.find(listed, cache, Asked(text))
+    found = await search.find(Searches(listed), cache, Asked(text))
     assert found.total <= len(COURSES)
-    assert len(await search.complete(listed, cache, text)) <= search.COMPLETIONS
+    assert len(await search.complete(Searches(listed), cache, text)) <= search.COMPLETIONS
     assert await listed.value("SELECT count(*) FROM course") > len(COURSES)
 
 
 async def test_h10_only_what_is_not_wanted_finds_nothing_and_reads_nothing(
     listed: Postgres, cache: Cache
 ) -> None:
-    assert (await search.find(listed, cache, Asked("-linear"))).total == 0
-    assert (await search.find(listed, cache, Asked("linear or -linear"))).total == 0
+    assert (await search.find(Searches(listed), cache, Asked("-linear"))).total == 0
+    assert (await search.find(Searches(listed), cache, Asked("linear or -linear"))).total == 0
 
 
 async def test_h10_postgres_works_no_longer_than_half_a_second(listed: Postgres) -> None:
-    with pytest.raises(StoreUnavailable, match="57014"):
-        async with asyncio.timeout(5), search._bounded(listed) as connection:
-            await connection.execute("SELECT pg_sleep(30)")
-    for _ in range(listed.settings.connections_max):
-        assert await listed.value("SHOW statement_timeout") == "10s"
-    async with search._bounded(listed) as connection:
-        assert await connection.fetchval("SHOW transaction_read_only") == "on"
+    searches = await search.open_searches(listed.settings)
+    try:
+        with pytest.raises(StoreUnavailable, match="57014"):
+            async with asyncio.timeout(5):
+                await searches.postgres.execute("SELECT pg_sleep(30)")
+        assert await searches.postgres.value("SHOW plan_cache_mode") == "force_custom_plan"
+    finally:
+        await searches.postgres.close()
+    assert await listed.value("SHOW statement_timeout") == "10s"
 
 
 async def test_h11_a_snippet_is_text_with_hits_whatever_stands_in_it(listed: Postgres, cache: Cache) -> None:
     nasty = "<img src=x onerror=alert(1)> \x02forged\x03 <b>zebra</b> & zebras <script>"
     await put(listed, {"id": "nasty", "title": "Nasty", "description": nasty})
-    (course,) = (await search.find(listed, cache, Asked("zebra"))).courses
+    (course,) = (await search.find(Searches(listed), cache, Asked("zebra"))).courses
     assert {span.text for span in course.snippet if span.hit} == {"zebra", "zebras"}
     shown = "".join(span.text for span in course.snippet)
     assert "\x02" not in shown and "\x03" not in shown
@@ -208,7 +210,7 @@ async def test_h11_a_snippet_is_text_with_hits_whatever_stands_in_it(listed: Pos
 
 async def test_facets_count_what_the_other_filters_leave(listed: Postgres, cache: Cache) -> None:
     async def counts(text: str = "", **filters: str) -> tuple[int, dict[str, dict[str, int]]]:
-        found = await search.find(listed, cache, Asked(text, Filters(**filters)))
+        found = await search.find(Searches(listed), cache, Asked(text, Filters(**filters)))
         return found.total, {
             facet: {one.value: one.count for one in values} for facet, values in found.facets.items()
         }
@@ -231,7 +233,7 @@ async def test_facets_count_what_the_other_filters_leave(listed: Postgres, cache
 async def _pages(postgres: Postgres, cache: Cache, text: str, limit: int) -> AsyncIterator[Found]:
     after = None
     while True:
-        found = await search.find(postgres, cache, Asked(text, after=after, limit=limit))
+        found = await search.find(Searches(postgres), cache, Asked(text, after=after, limit=limit))
         yield found
         if (after := found.next) is None:
             return
@@ -261,10 +263,10 @@ async def test_h17_of_too_many_matches_only_so_many_are_looked_at(
             listed, {"id": f"many{number:02}", "title": f"Course {number}", "description": "everywhere"}
         )
     monkeypatch.setattr(search, "MATCHES_MAX", 7)
-    found = await search.find(listed, cache, Asked("everywhere", limit=10**9))
+    found = await search.find(Searches(listed), cache, Asked("everywhere", limit=10**9))
     assert (len(found.courses), found.total, found.total_exact, found.next) == (7, 7, False, None)
     assert sum(one.count for one in found.facets["duration"]) == 7
-    assert len((await search.find(listed, cache, Asked(limit=-5))).courses) == 1
+    assert len((await search.find(Searches(listed), cache, Asked(limit=-5))).courses) == 1
 
 
 @pytest.mark.parametrize(
@@ -280,17 +282,17 @@ async def test_h17_of_too_many_matches_only_so_many_are_looked_at(
 async def test_titles_are_completed_from_their_beginning_then_from_their_words(
     listed: Postgres, cache: Cache, text: str, expected: list[str]
 ) -> None:
-    assert [course.id for course in await search.complete(listed, cache, text)] == expected
+    assert [course.id for course in await search.complete(Searches(listed), cache, text)] == expected
 
 
 async def test_a_title_that_begins_so_stands_before_one_with_such_a_word(
     listed: Postgres, cache: Cache
 ) -> None:
     await put(listed, {"id": "zlinear", "title": "A linear world"})
-    assert [one.id for one in await search.complete(listed, cache, "lin")] == ["algebra", "zlinear"]
+    assert [one.id for one in await search.complete(Searches(listed), cache, "lin")] == ["algebra", "zlinear"]
     for number in range(10):
         await put(listed, {"id": f"lin{number}", "title": f"Lin {number}"})
-    completed = await search.complete(listed, cache, "lin")
+    completed = await search.complete(Searches(listed), cache, "lin")
     assert [one.id for one in completed] == [f"lin{number}" for number in range(search.COMPLETIONS)]
 
 
@@ -307,7 +309,7 @@ async def test_what_is_published_is_found_at_once_and_what_is_not_is_gone(
     assert await ids(listed, cache, "quasars") == []
     await put(listed, new)
     await listed.execute("UPDATE course SET items_total = 7 WHERE id = 'new'")
-    (course,) = (await search.find(listed, cache, Asked("quasars"))).courses
+    (course,) = (await search.find(Searches(listed), cache, Asked("quasars"))).courses
     assert course.items_total == 7
     await listed.execute("DELETE FROM course WHERE id = 'new'")
     assert await ids(listed, cache, "quasars") == []
@@ -353,11 +355,11 @@ async def test_two_who_publish_several_in_another_order_never_wait_in_a_circle(l
 async def test_a_second_question_is_a_hit_for_everybody_and_one_load_for_all_at_once(
     listed: Postgres, cache: Cache, embedded: Embedded
 ) -> None:
-    await asyncio.gather(*(search.find(listed, cache, Asked("single flight")) for _ in range(20)))
+    await asyncio.gather(*(search.find(Searches(listed), cache, Asked("single flight")) for _ in range(20)))
     # The page and the counts in it: two entries, each looked for once in Redis.
     assert cache.stats.misses_of["search"] == 2
     other = Cache(open_redis(embedded.redis_url))
-    await search.find(listed, other, Asked("  Single   FLIGHT"))
+    await search.find(Searches(listed), other, Asked("  Single   FLIGHT"))
     assert (other.stats.misses_of["search"], other.stats.hits_of["search"]) == (0, 1)
     assert other.stats.hit_rate("search") == 1.0
     await other.close()
@@ -367,14 +369,14 @@ async def test_f17_without_redis_it_is_slower_and_never_wrong(listed: Postgres, 
     with DataFolder.open(tmp_path / "data") as folder:
         async with await valkey.start(folder) as server:
             cache = Cache(open_redis(server.url))
-            before = await search.find(listed, cache, Asked("linear"))
-            assert await search.find(listed, cache, Asked("linear")) == before
+            before = await search.find(Searches(listed), cache, Asked("linear"))
+            assert await search.find(Searches(listed), cache, Asked("linear")) == before
             assert cache.stats.hits_of["search"] == 1
         # Redis has ended.
-        assert await search.find(listed, cache, Asked("linear")) == before
+        assert await search.find(Searches(listed), cache, Asked("linear")) == before
         await put(listed, {"id": "late", "title": "Linear late"})
         assert "late" in await ids(listed, cache, "linear")
-        assert [one.id for one in await search.complete(listed, cache, "linear la")] == ["late"]
+        assert [one.id for one in await search.complete(Searches(listed), cache, "linear la")] == ["late"]
         assert cache.stats.failures > 0
         async with await valkey.start(folder, port=server.port):
             cache._away_until_s = 0.0
@@ -393,7 +395,7 @@ async def test_without_the_extension_a_typo_finds_nothing_and_breaks_nothing(
     assert await ids(listed, cache, "lienar algbera") == []
     await listed.execute("UPDATE listing_state SET trigrams = true")  # it was there, and is gone
     try:
-        found = await search.find(listed, cache, Asked("lienar algbera"))
+        found = await search.find(Searches(listed), cache, Asked("lienar algbera"))
     finally:
         await listed.execute("SELECT ensure_trigrams()")
     assert (found.courses, found.similar, found.total) == ([], False, 0)
@@ -408,10 +410,10 @@ async def with_trigrams(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
         pytest.skip("no Postgres of the system is on this machine: apt-get install postgresql")
     with DataFolder.open(tmp_path_factory.mktemp("system") / "data") as folder:
         async with await embedded_postgres.start(folder, bin_dir=binaries, initdb_sync=False) as server:
-            opened = await open_postgres(PostgresSettings(server.dsn, "tests", connections_max=4))
-            await migrate(opened)
-            yield opened
-            await opened.close()
+            opened = await search.open_searches(PostgresSettings(server.dsn, "tests", connections_max=4))
+            await migrate(opened.postgres)
+            yield opened.postgres
+            await opened.postgres.close()
 
 
 async def test_with_the_extension_a_typo_finds_similar_titles(with_trigrams: Postgres, cache: Cache) -> None:
@@ -421,12 +423,12 @@ async def test_with_the_extension_a_typo_finds_similar_titles(with_trigrams: Pos
     for course in COURSES:
         await put(postgres, course)
     for text, expected in (("lienar algbera", "algebra"), ("pyhton", "python"), ("linaer", "algebra")):
-        found = await search.find(postgres, cache, Asked(text))
+        found = await search.find(Searches(postgres), cache, Asked(text))
         assert found.similar and found.courses[0].id == expected, text
-    assert not (await search.find(postgres, cache, Asked("linear"))).similar
-    assert (await search.find(postgres, cache, Asked("qqqqzzzz"))).courses == []
+    assert not (await search.find(Searches(postgres), cache, Asked("linear"))).similar
+    assert (await search.find(Searches(postgres), cache, Asked("qqqqzzzz"))).courses == []
     for text in HOSTILE:
-        await search.find(postgres, cache, Asked(text))
+        await search.find(Searches(postgres), cache, Asked(text))
     assert await ids(postgres, cache, "lienar algbera", category="Music") == []
     # Taken away while we run, then migrated again.
     await postgres.execute("DROP EXTENSION pg_trgm CASCADE")
