@@ -1,114 +1,48 @@
-"""The course `playhead demo` shows: who teaches what to whom, and the lectures' slides."""
+"""The course `playhead demo` shows: the example course of the repository, and who is in it."""
 
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
-from actors.lecture import Chapter, Lecture
-from persistence.courses import CourseContent, SectionContent
+from actors.probe import probe
+from gateway.course_files.reading import CourseFolder, CourseItem, CourseSection, VideoSource, read_course
 from persistence.students import Student
 
 COURSE = "learning-how-to-resume"
-TITLE = "Learning How to Resume"
+FOLDER = Path(__file__).parent.parent / "config" / "courses" / COURSE
 
 STUDENTS = (Student("ada", "Ada"), Student("ben", "Ben"))
+TEACHER = Student("mira", "Mira Solano", may_teach=True)
 
 
-@dataclass(frozen=True, slots=True)
-class DemoItem:
-    """A video of the course, by its id and its place, and the lecture that is drawn for it."""
-
-    id: str
-    place: int
-    lecture: Lecture
-
-    @property
-    def title(self) -> str:
-        """As a list shows it."""
-        return self.lecture.title.replace("\n", " ")
+def course() -> CourseFolder:
+    """The course as its folder has it. Raises `CourseRefused`."""
+    return read_course(FOLDER)
 
 
-def _lecture(number: int, title: str, duration_s: int, *chapters: Chapter) -> Lecture:
-    return Lecture(f"Lecture {number}", title, TITLE, duration_s, chapters)
+def with_video(read: CourseFolder, video: Path) -> CourseFolder:
+    """The course with somebody's own video for its first lecture. Raises `TranscodeError`."""
+    probe(video)
+    first, *others = read.items
+    own = replace(first, title=_title(video), source=VideoSource(video), captions=())
+    return _with_items(read, (own, *others))
 
 
-ITEMS = (
-    DemoItem(
-        "lecture-1",
-        1,
-        _lecture(
-            1,
-            "How playback\nis resumed",
-            120,
-            Chapter(
-                "One lecture,\nmany screens",
-                ("Start on the phone", "Go on in the browser", "Finish on the television"),
-                "screens",
-            ),
-            Chapter(
-                "A device says\nwhat happened",
-                ("Played, paused, sought", "Written before it is sent", "In order, however late"),
-                "journal",
-            ),
-            Chapter(
-                "Who has\nthe playhead?",
-                ("Your latest real action", "Idle screens move nothing", "One baton, passed on"),
-                "baton",
-            ),
-            Chapter(
-                "Nothing watched\nis lost",
-                ("Every second counts once", "Offline time comes home", "Nobody competes for time"),
-                "union",
-            ),
-            Chapter(
-                "Saved means\nsaved",
-                ("Applied: in memory", "Durable: on disk", "Only then is it forgotten"),
-                "saved",
-            ),
-        ),
-    ),
-    DemoItem(
-        "lecture-2",
-        2,
-        _lecture(
-            2,
-            "What a device\nremembers",
-            40,
-            Chapter(
-                "Without\na network",
-                ("The journal grows", "The picture plays on", "Nothing waits for a server"),
-                "journal",
-            ),
-            Chapter(
-                "Back on\nthe network",
-                ("The journal goes up", "Spans become one union", "Late is not lost"),
-                "union",
-            ),
-        ),
-    ),
-    DemoItem(
-        "lecture-3",
-        3,
-        _lecture(
-            3,
-            "When is it\nreally saved?",
-            30,
-            Chapter(
-                "Two words,\nnever one",
-                ("Written on the device", "Applied on the server", "Durable on the disk"),
-                "saved",
-            ),
-        ),
-    ),
-)
+def lectures(*ids: str) -> CourseFolder:
+    """The course with these items alone."""
+    read = course()
+    return _with_items(read, tuple(item for item in read.items if item.id in ids))
 
-CONTENT = CourseContent(
-    title=TITLE,
-    description=(
-        "Why a lecture that began on a phone goes on at the right second in a browser and ends on a "
-        "television: what devices tell, who decides, and what is never lost on the way."
-    ),
-    instructor="Mira Solano",
-    sections=[
-        SectionContent("One lecture, many screens", ["lecture-1"]),
-        SectionContent("Offline and back", ["lecture-2", "lecture-3"]),
-    ],
-)
+
+def _with_items(read: CourseFolder, items: tuple[CourseItem, ...]) -> CourseFolder:
+    """The course with these items, each in the section it was in."""
+    by_id = {item.id: item for item in items}
+    sections = (
+        CourseSection(section.title, tuple(by_id[item.id] for item in section.items if item.id in by_id))
+        for section in read.sections
+    )
+    return replace(read, sections=tuple(section for section in sections if section.items))
+
+
+def _title(video: Path) -> str:
+    """The file's name, whatever bytes it is made of."""
+    return video.stem.encode("utf-8", "replace").decode()[:200]

@@ -12,7 +12,7 @@ from gateway import cluster, ingest, logs, wiring
 from gateway.cli import running
 from gateway.cli.steps import Steps
 from gateway.cli.stopping import until_stopped
-from gateway.demo_course import STUDENTS
+from gateway.demo_course import STUDENTS, TEACHER
 from gateway.keys import Keys, open_keys
 from gateway.settings import Settings
 from gateway.tokens import TokenIssuer
@@ -112,7 +112,7 @@ async def _ray(
     return own
 
 
-async def _encoded(media: Path, video: Path | None, steps: Steps) -> list[ingest.Prepared]:
+async def _encoded(media: Path, video: Path | None, steps: Steps) -> ingest.Prepared:
     async with steps.step(ingest.ENCODE):
         return await ingest.prepare(media, video, steps.advance)
 
@@ -127,7 +127,7 @@ async def _migrated(settings: Settings, embedded: Embedded, steps: Steps) -> Non
             await postgres.close()
 
 
-async def _registered(prepared: list[ingest.Prepared], stores: wiring.Stores, steps: Steps) -> None:
+async def _registered(prepared: ingest.Prepared, stores: wiring.Stores, steps: Steps) -> None:
     async with steps.step("course"):
         postgres = await open_postgres(PostgresSettings(stores.postgres_dsn, "playhead demo", 1, 1))
         try:
@@ -153,13 +153,15 @@ async def _first_refusal() -> AsyncIterator[None]:
 
 
 def _links(settings: Settings, keys: Keys) -> tuple[tuple[str, str], ...]:
-    """Sign-in links of one student. The code stands in the fragment, which no server ever sees."""
+    """Sign-in links of one student and of who teaches. The code is in the fragment, which no server sees."""
     issuer, student, url = TokenIssuer(keys.signing), STUDENTS[0], settings.web_url
     code = issuer.issue("sign-in", student.id, student.name)
+    teacher_code = issuer.issue("sign-in", TEACHER.id, TEACHER.name)
     return (
         ("three devices side by side", f"{url}/demo#sign-in={code}"),
         (f"{student.name}'s laptop", f"{url}/?device=laptop#sign-in={code}"),
         (f"{student.name}'s phone", f"{url}/?device=phone#sign-in={code}"),
+        (f"{TEACHER.name}, who teaches", f"{url}/?device=laptop#sign-in={teacher_code}"),
     )
 
 

@@ -104,7 +104,7 @@ async def test_demo_serves_a_lecture_and_ends_on_ctrl_c(data: Path) -> None:
     async with run_demo(data) as demo:
         await demo.until_printed("Ctrl-C stops everything")
         links = LINK.findall(demo.printed)
-        assert len(links) == 3
+        assert len(links) == 4
         async with aiohttp.ClientSession(demo.url) as web:
             await _plays(web, links[0])
         code, status = await run_to_end(

@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from gateway import ingest
-from gateway.demo_course import COURSE, ITEMS
+from gateway.demo_course import COURSE, lectures
 from gateway.tokens import TokenIssuer
 from persistence import students
 from tests.acceptance.system import System
@@ -46,7 +46,8 @@ async def chromium() -> AsyncIterator[Browser]:
 async def lecture(whole: System, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The demo's lecture, drawn, encoded, stored and registered: its item id."""
     folder = tmp_path_factory.mktemp("media")
-    ids = await ingest.ingest_lecture(folder, whole.stores.objects, whole.postgres, lectures=ITEMS[:1])
+    one = lectures("lecture-1")
+    ids = await ingest.ingest_lecture(folder, whole.stores.objects, whole.postgres, lectures=one)
     return ids[0]
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,14 @@ from actors.ffmpeg import TranscodeError
 from gateway import ingest
 from gateway.cluster import Cluster
 from gateway.demo_course import COURSE
-from persistence import courses, items
+from persistence import courses, drafts, items, students
 from persistence.embedded import Embedded
-from persistence.errors import StoreUnavailable
+from persistence.errors import SetupError, StoreUnavailable
 from persistence.media import of_document
 from persistence.migrate import migrate
 from persistence.objects import ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
-from tests.gateway.demo_lectures import LECTURES
+from tests.gateway.demo_lectures import LECTURES, course_of, lecture
 
 
 @pytest.fixture(scope="module")
@@ -98,20 +97,20 @@ async def test_a_second_start_encodes_puts_and_writes_nothing(
 async def test_the_hash_of_a_users_file_is_its_version(
     media_folder: Path, store: ObjectStore, postgres: Postgres, tmp_path: Path
 ) -> None:
-    [first, _] = await ingest.prepare(media_folder, lectures=LECTURES)
+    first = (await ingest.prepare(media_folder, lectures=LECTURES)).made[0]
     video = tmp_path / "My own talk.mp4"
     shutil.copy(first.folder / "plain.mp4", video)
     await _run(media_folder, store, postgres, video)
     own = await items.open_for(postgres, "ada", "lecture-1")
-    assert own is not None and own.title == "My own talk" and own.version != first.version
+    assert own is not None and own.title == "My own talk" and own.version != first.identified.version
     renamed = video.rename(tmp_path / "renamed.mp4")
     await _run(media_folder, store, postgres, renamed)
     again = await items.open_for(postgres, "ada", "lecture-1")
     assert again is not None and (again.version, again.title) == (own.version, "renamed")
     with renamed.open("ab") as file:
         file.write(b"\0\0\0\x08free")
-    [changed, _] = await ingest.prepare(media_folder, renamed, lectures=LECTURES)
-    assert changed.version != own.version
+    changed = await ingest.prepare(media_folder, renamed, lectures=LECTURES)
+    assert changed.identified[0].version != own.version
 
 
 async def test_a_file_that_is_no_video_registers_nothing(
@@ -137,9 +136,9 @@ async def test_f18_without_the_store_nothing_is_registered(
 
 async def test_cancelling_ends_ffmpeg_and_leaves_nothing_half_made(tmp_path: Path) -> None:
     begun = asyncio.Event()
-    long = replace(LECTURES[0], lecture=replace(LECTURES[0].lecture, duration_s=1800))
+    long = course_of(lecture(1, duration_s=1800))
     task = asyncio.create_task(
-        ingest.prepare(tmp_path / "media", None, lambda *_: begun.set(), [long]), name="prepare"
+        ingest.prepare(tmp_path / "media", None, lambda *_: begun.set(), long), name="prepare"
     )
     async with asyncio.timeout(60):
         await begun.wait()
@@ -153,20 +152,50 @@ async def test_a_lecture_and_a_file_are_encoded_by_tasks_of_the_cluster(
     ray_cluster: Cluster, media_folder: Path, tmp_path: Path
 ) -> None:
     fractions: list[float] = []
-    [lecture] = await ingest.prepare(
+    one = course_of(lecture(1))
+    prepared = await ingest.prepare(
         tmp_path / "media",
         None,
         lambda _, fraction: fractions.append(fraction),
-        LECTURES[:1],
+        one,
         in_cluster=True,
     )
+    [made] = prepared.made
     assert fractions == sorted(fractions) and 0 < fractions[0] < fractions[-1] == 1
-    [here] = await ingest.prepare(media_folder, lectures=LECTURES[:1])
-    assert lecture.version == here.version and lecture.encoded.duration_ms == here.encoded.duration_ms
-    video = lecture.folder / "plain.mp4"
-    [own] = await ingest.prepare(tmp_path / "media", video, lectures=LECTURES[:1], in_cluster=True)
-    assert [rendition.name for rendition in own.encoded.renditions] == ["360p"]
+    [here] = (await ingest.prepare(media_folder, lectures=one)).made
+    assert made.identified.version == here.identified.version
+    assert made.encoded and here.encoded and made.encoded.duration_ms == here.encoded.duration_ms
+    video = made.folder / "plain.mp4"
+    [own] = (await ingest.prepare(tmp_path / "media", video, lectures=one, in_cluster=True)).made
+    assert own.encoded and [rendition.name for rendition in own.encoded.renditions] == ["360p"]
     text = tmp_path / "notes.mp4"
     text.write_text("no video")
     with pytest.raises(TranscodeError, match=r"notes\.mp4 cannot be read as a video"):
-        await ingest.prepare(tmp_path / "media", text, lectures=LECTURES[:1], in_cluster=True)
+        await ingest.prepare(tmp_path / "media", text, lectures=one, in_cluster=True)
+
+
+async def test_what_the_teacher_edits_stays_through_the_next_start(
+    media_folder: Path, store: ObjectStore, postgres: Postgres, tmp_path: Path
+) -> None:
+    await _run(media_folder, store, postgres)
+    draft = await drafts.read(postgres, COURSE)
+    assert draft is not None
+    mine = courses.CourseContent("Mira's title", sections=draft.content.sections)
+    await drafts.write(postgres, COURSE, mine, "mira", draft.rev)
+    await _run(media_folder, store, postgres)
+    draft = await drafts.read(postgres, COURSE)
+    assert draft is not None and (draft.content.title, draft.changed) == ("Mira's title", True)
+    prepared = await ingest.prepare(media_folder, lectures=LECTURES)
+    video = prepared.made[0].folder / "plain.mp4"
+    with pytest.raises(SetupError, match="was edited since the demo made it"):
+        await _run(media_folder, store, postgres, video)
+
+
+async def test_mira_may_edit_the_course_and_make_others(
+    media_folder: Path, store: ObjectStore, postgres: Postgres
+) -> None:
+    await _run(media_folder, store, postgres)
+    mira = await students.find(postgres, "mira")
+    assert mira is not None and mira.may_teach
+    [course] = await drafts.taught(postgres, "mira", "", 10)
+    assert (course.id, course.role) == (COURSE, "instructor")
