@@ -11,6 +11,9 @@ from typing import Any
 from gateway import ray_environment, settings
 from persistence.errors import PlayheadError
 
+MODULES = {"import": "import_course", "export": "export_course"}
+"""Where a command is not the name of its module: `import` is a word of Python."""
+
 Handler = Callable[[settings.Settings, argparse.Namespace], Coroutine[Any, Any, int]]
 
 DESCRIPTION = """\
@@ -25,6 +28,8 @@ Playhead keeps every student at the right second on every device. In a checkout,
   playhead replay tests/corpus       hold this server against conformance scenarios
   playhead up --config site.toml     production: your Postgres, Redis, object store and Ray cluster
   playhead migrate --config site.toml    bring the schema of that Postgres up to date
+  playhead import my-course          a folder of videos, PDFs, texts and quizzes becomes a course
+  playhead export welcome --to folder    a published course as such a folder
 """
 EPILOG = """\
 Settings come from config/default.toml, then --config FILE, then PLAYHEAD_<SECTION>_<KEY> in the
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.from_environment(options.config, _overrides(options))
-        if options.command in ("demo", "up", "status", "scale"):
+        if options.command in ("demo", "up", "status", "scale", "import"):
             token_path = chosen.folder / "ray.token"
             ray_environment.prepare(token_path, loopback=not chosen.ray.address)
         return asyncio.run(_handler(options.command)(chosen, options))
@@ -51,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _handler(command: str) -> Handler:
     """The function behind a command; imported only when it is run: `--help` is quick, and Ray
     reads its environment when it is imported."""
-    handler: Handler = getattr(importlib.import_module(f"gateway.cli.{command}"), command)
+    name = MODULES.get(command, command)
+    handler: Handler = getattr(importlib.import_module(f"gateway.cli.{name}"), name)
     return handler
 
 
@@ -116,7 +122,29 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("--gateways", type=int, metavar="N", help="so many socket gateway processes")
     scale.add_argument("--drain-node", metavar="NODE", help="bring what runs on this Ray node to the others")
     scale.add_argument("--json", action="store_true", help="for programs")
+    _course_commands(command)
     return parser
+
+
+def _course_commands(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Those of courses as files."""
+    bring = command("import", "a folder of files becomes a published course")
+    bring.add_argument("course", type=Path, metavar="COURSE", help="the folder, or its course.yaml")
+    bring.add_argument("--check", action="store_true", help="only say what would have to be mended")
+    bring.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="STUDENT",
+        help="who may edit it from now on; repeatable",
+    )
+    bring.add_argument("--over-draft", action="store_true", help="overwrite edits that were not published")
+    bring.add_argument(
+        "--cluster", action="store_true", help="make videos as tasks of the Ray cluster (see above)"
+    )
+    write = command("export", "a published course as a folder of files")
+    write.add_argument("course", metavar="COURSE", help="the course's id")
+    write.add_argument("--to", type=Path, metavar="FOLDER", help="a new folder (the course's id)")
 
 
 HELP = {
@@ -164,6 +192,34 @@ recovery from them. Needs no running system. Prints a verdict per file and every
 
 Each file is replayed twice: with a server that is durable at once, and with one that is durable only when
 the scenario says so. Exit status: 0 all met, 1 a miss, 2 a file that is not of the format.
+""",
+    "import": """\
+Reads a folder of files (docs/courses.md) and publishes it as a course, or as the next version of one:
+
+  playhead import my-course --check            is everything as it should be? (needs no server)
+  playhead import my-course --teacher mira     publish it; mira may edit it in the browser from now on
+  playhead import config/courses/learning-how-to-resume    the example course, a pattern for your own
+
+The folder has a course.yaml with the sections and their items, and beside it videos (mp4, mov, webm, mkv),
+PDFs, texts (md), quizzes (yaml) and captions (vtt, srt). Everything is checked before anything is changed,
+and every problem is told with its file and line. Videos are then encoded (once: what was made is kept in the
+data folder), uploaded and published. A second run finds everything and publishes nothing. A changed file
+becomes a new version of its item, to which progress is carried over (`edits` tell what was cut or put in);
+items that are no longer in the folder are retired, with their progress kept.
+
+It works on the running demo of the data folder, or starts its servers for as long as it takes; with --config
+on the stores of your settings. --cluster encodes on all nodes of the Ray cluster, which then have to share
+the course's folder and the data folder. Exit status: 0 published, or nothing was new; 1 refused, and nothing
+was published; 130 stopped.
+""",
+    "export": """\
+Writes what is published of a course as a folder that `playhead import` reads, here or elsewhere:
+
+  playhead export learning-how-to-resume --to copy
+
+Videos are written in their best rendition, quizzes with their answers (so mind who reads the folder), and
+lectures and handouts that were made at import as what they were made from. Importing the folder again changes
+nothing.
 """,
     "scale": """\
 Changes how many shards and socket gateways the running system has, up or down, while students watch.

@@ -23,7 +23,7 @@ from persistence.postgres import PostgresSettings, open_postgres
 from tests.acceptance.system import free_port
 from tests.conftest import make_database
 
-COMMANDS = ("demo", "up", "migrate", "token", "replay", "explain", "status", "scale")
+COMMANDS = ("demo", "up", "migrate", "token", "replay", "explain", "status", "scale", "import", "export")
 PLAYHEAD = (sys.executable, "-m", "gateway.cli")
 CLUSTER = """
 import asyncio, sys
