@@ -19,7 +19,7 @@ export function outline(editor) {
   const rows = new Map();
   const redraw = () => draw(editor, sections, rows);
   more.addEventListener("click", () => {
-    editor.edit(addSection(editor.content, editor.content.sections.length ? "" : "Introduction"), { redraw: true });
+    editor.edit(addSection(editor.content, ""), { redraw: true });
     sections.lastElementChild.querySelector("input").focus();
   });
   redraw();

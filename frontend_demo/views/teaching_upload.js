@@ -27,7 +27,7 @@ export function uploadPanel(editor, { item, purpose, accept, has, words, ready, 
       h("button", { class: `button button--small ${name === "choose" ? "" : "button--quiet"}`, type: "button", data: { testid: `upload-${name}` } }, label),
     ]),
   );
-  const element = h("div", { class: "upload", data: { testid: "upload" } }, text, line.element, problem, h("p", { class: "upload__acts" }, ...Object.values(acts)), field);
+  const element = h("div", { class: "upload", data: { testid: "upload", purpose } }, text, line.element, problem, h("p", { class: "upload__acts" }, ...Object.values(acts)), field);
   const redraw = () => {
     const view = viewOf(upload, has(), words);
     element.dataset.state = upload?.state ?? "none";
@@ -49,21 +49,20 @@ export function uploadPanel(editor, { item, purpose, accept, has, words, ready, 
     upload.wake();
     redraw();
   };
-  const take = (file) => {
+  const take = async (file) => {
     if (!file) return;
+    say(problem, "");
     if (upload?.state === "interrupted") {
       if (upload.fits(file)) return void upload.resume(file);
       return say(problem, `That is another file. Choose \u201c${upload.file_name}\u201d again to go on, or cancel and begin anew.`);
     }
     if (file.size === 0) return say(problem, "This file is empty.");
-    follow(send(editor.teaching, { course: editor.course, item, purpose, file, ...more() }));
-  };
-  field.addEventListener("change", () => (take(field.files[0]), (field.value = "")));
-  acts.choose.addEventListener("click", async () => {
     // The server has to know the item before a file can come for it.
     if (item !== null && !(await editor.keeper.flush())) return say(problem, "The draft is not saved yet; try again when it is.");
-    field.click();
-  });
+    follow(send(editor.teaching, { course: editor.course, item, purpose, file, ...more() }));
+  };
+  field.addEventListener("change", () => (void take(field.files[0]), (field.value = "")));
+  acts.choose.addEventListener("click", () => field.click());
   acts.pause.addEventListener("click", () => (upload.pause(), acts.go.focus()));
   acts.go.addEventListener("click", () => (void upload.resume(), acts.pause.focus()));
   acts.cancel.addEventListener("click", () => {
@@ -73,7 +72,7 @@ export function uploadPanel(editor, { item, purpose, accept, has, words, ready, 
     void given_up.cancel();
     acts.choose.focus();
   });
-  droppable(element, (file) => acts.choose.hidden || take(file));
+  droppable(element, (file) => acts.choose.hidden || void take(file));
   follow(upload);
   return { element, redraw, close: () => (off(), upload?.rest()) };
 }

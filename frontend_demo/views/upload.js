@@ -96,6 +96,8 @@ export class Upload extends Emitter {
   async resume(file = this.#file) {
     this.#file = file;
     this.#become("sending");
+    // Paused before the server had answered: what began it goes on.
+    if (!this.id) return;
     try {
       this.#heard(await this.#teaching.upload(this.id));
     } catch (error) {

@@ -52,6 +52,11 @@ def item(screen: Screen, number: int) -> Locator:
     return screen.page.locator("[data-testid=draft-item]").nth(number)
 
 
+def panel(row: Locator) -> Locator:
+    """What shows the upload of a video, opened, in its row."""
+    return row.locator("[data-testid=upload][data-purpose=video]")
+
+
 async def test_a_course_is_made_filled_published_and_seen_by_a_student(
     chromium: Browser, system: System
 ) -> None:
@@ -112,6 +117,7 @@ async def test_items_are_moved_by_button_and_by_keyboard_and_the_focus_goes_with
         await screen.page.keyboard.press("Enter")
         await expect(item(screen, 1).get_by_test_id("item-title")).to_have_value("Text 1")
         await item(screen, 2).get_by_test_id("item-title").focus()
+        await screen.page.keyboard.press("Alt+ArrowUp")
         await screen.page.keyboard.press("Alt+ArrowUp")
         await saved(screen)
         assert titles(await draft_of(system, id_)) == [["Text 2", "Text 3"], ["Text 1"]]
@@ -288,17 +294,15 @@ async def test_a_file_goes_on_after_a_reload_where_it_was_and_a_useless_one_says
         await screen.page.reload()
         await screen.page.unroute(re.compile("partNumber="))
         row = screen.page.locator("[data-testid=draft-item][data-kind=video]")
-        await expect(row.get_by_test_id("upload")).to_have_attribute(
-            "data-state", "interrupted", timeout=SOON_MS
-        )
+        await expect(panel(row)).to_have_attribute("data-state", "interrupted", timeout=SOON_MS)
         await row.get_by_test_id("item-open").click()
         other = tmp_path / "other.mp4"
         other.write_bytes(b"other")
         await row.get_by_test_id("file-video").set_input_files(other)
         await expect(row).to_contain_text("That is another file")
         await row.get_by_test_id("file-video").set_input_files(file)
-        await expect(row.get_by_test_id("upload")).to_have_attribute("data-state", "failed", timeout=SLOW_MS)
-        assert await row.get_by_role("alert").inner_text() != ""
+        await expect(panel(row)).to_have_attribute("data-state", "failed", timeout=SLOW_MS)
+        assert await panel(row).get_by_role("alert").inner_text() != ""
         urls = [first, *(sent.get_nowait() for _ in range(sent.qsize()))]
         numbers = sorted(url.partition("partNumber=")[2].partition("&")[0] for url in urls)
         assert numbers == sorted(set(numbers)) and len(numbers) > 1, "each part is sent once"
@@ -317,15 +321,15 @@ async def test_an_upload_is_paused_gone_on_with_and_given_up(
         await screen.page.route(re.compile("partNumber="), held.put)
         row = screen.page.locator("[data-testid=draft-item][data-kind=video]")
         await row.get_by_test_id("file-video").set_input_files(file)
-        await row.get_by_test_id("upload-pause").click(timeout=SOON_MS)
+        await panel(row).get_by_test_id("upload-pause").click(timeout=SOON_MS)
         await expect(row.get_by_test_id("item-state")).to_have_text("Paused, 0 %")
-        await expect(row.get_by_test_id("upload-go")).to_be_focused()
-        await row.get_by_test_id("upload-go").click()
-        await expect(row.get_by_test_id("upload")).to_have_attribute("data-state", "sending", timeout=SOON_MS)
+        await expect(panel(row).get_by_test_id("upload-go")).to_be_focused()
+        await panel(row).get_by_test_id("upload-go").click()
+        await expect(panel(row)).to_have_attribute("data-state", "sending", timeout=SOON_MS)
         await asyncio.wait_for(held.get(), SOON_MS / 1000)
-        await row.get_by_test_id("upload-cancel").click()
+        await panel(row).get_by_test_id("upload-cancel").click()
         await expect(row.get_by_test_id("item-state")).to_have_text("No file yet", timeout=SOON_MS)
-        await expect(row.get_by_test_id("upload-choose")).to_be_focused()
+        await expect(panel(row).get_by_test_id("upload-choose")).to_be_focused()
 
 
 def handout(path: Path) -> Path:
