@@ -2,8 +2,7 @@
 
 rclone verifies signature, expiry and signed length itself; the edge holds no key. What it mends: a Range
 answered 200 becomes 206; a CORS preflight is answered; an expired or unsigned request gets 403 instead of
-400; a GET whose query asks for a Content-Disposition, which the signature covers, has it. The client's Host
-and its path, byte for byte, go on to rclone, so that the signature holds.
+400. The client's Host and its path, byte for byte, go on to rclone, so that the signature holds.
 
 Its own process: `python -m persistence.embedded.object_edge LISTEN_PORT UPSTREAM_PORT`.
 """
@@ -36,7 +35,6 @@ CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag, Content-Length, Content-Range, Accept-Ranges",
 }
-DISPOSITION = "response-content-disposition"
 PREFLIGHT_KEPT_S = 7200  # the longest Chromium honours
 
 # What S3 answers with 403 and rclone with 400.
@@ -124,8 +122,6 @@ async def _relay(request: web.BaseRequest, upstream: ClientResponse) -> web.Stre
         if name.lower() not in HOP_BY_HOP and not name.lower().startswith("access-control-"):
             response.headers.add(name, value)
     response.headers.update(CORS)
-    if upstream.status == 200 and request.method in ("GET", "HEAD") and DISPOSITION in request.query:
-        response.headers["Content-Disposition"] = request.query[DISPOSITION]
     try:
         await response.prepare(request)
         if request.method != "HEAD":
