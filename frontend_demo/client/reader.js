@@ -312,11 +312,11 @@ export class Reader extends Standing {
   #handed() {
     const { head } = this;
     if (!this.isPlace(head) || this.#move) return null;
+    if (this.#floating) return this.placeNow();
     const { run } = this.#visit;
-    // A head that the server made before it knew our last action says nothing.
-    if (run && this.#client.applied_seq < run.entry.seq) return null;
+    // A head that the server made before it knew our last move says nothing.
+    if (this.isMine(head) || (run && this.#client.applied_seq < run.entry.seq)) return null;
     const rested = this.#hidden || this.#client.time.mono() - this.#touched_mono >= FOLLOW_MS;
-    const follows = this.#floating || (rested && !this.isMine(head));
-    return follows ? this.placeNow() : null;
+    return rested ? this.placeNow() : null;
   }
 }

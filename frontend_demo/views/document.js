@@ -33,6 +33,7 @@ export async function documentView(context, id) {
   lie.edges = pdf.edges;
   const offs = [tools.bind(frame.reader, pdf), find.bind(pdf, frame.searched), keys({ ...frame, pdf, find, duration_ms: item.duration_ms })];
   frame.settle();
+  frame.focus();
   const leave = () => {
     offs.forEach((off) => off());
     frame.close();
@@ -50,6 +51,7 @@ function toolbar(item, answer, api) {
   const size = h(
     "select",
     { class: "tool tool--size", "aria-label": "Size", data: { testid: "zoom" } },
+    h("option", { value: "auto" }, "Automatic"),
     h("option", { value: "page-width" }, "Fit width"),
     h("option", { value: "page-fit" }, "Fit page"),
     ...[50, 75, 100, 125, 150, 200, 300].map((percent) => h("option", { value: String(percent / 100) }, `${percent} %`)),
@@ -108,7 +110,7 @@ function keys({ box, reader, pdf, find, duration_ms }) {
   const page = (by) => () => goTo(reader, pageAt(reader.position_ms, duration_ms) + by, duration_ms);
   const table = {
     arrowright: page(1), n: page(1), arrowleft: page(-1), p: page(-1), home: () => goTo(reader, 1, duration_ms), end: () => goTo(reader, duration_ms / PAGE_MS, duration_ms),
-    "+": () => pdf.zoom("in"), "=": () => pdf.zoom("in"), "-": () => pdf.zoom("out"), 0: () => pdf.zoom("page-width"), "/": find.open,
+    "+": () => pdf.zoom("in"), "=": () => pdf.zoom("in"), "-": () => pdf.zoom("out"), 0: () => pdf.zoom("auto"), "/": find.open,
   };
   const hear = (event) => {
     const finds = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "f";
@@ -120,6 +122,5 @@ function keys({ box, reader, pdf, find, duration_ms }) {
     act();
   };
   document.addEventListener("keydown", hear);
-  box.focus({ preventScroll: true });
   return () => document.removeEventListener("keydown", hear);
 }

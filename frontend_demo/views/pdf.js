@@ -7,6 +7,9 @@ const STYLE = "/vendor/pdfjs/pdf_viewer.css";
 /** A page of a phone's screen is drawn with at most so many pixels. */
 const PIXELS_MAX = 2 ** 24;
 
+/** Sizes that follow the window. */
+const FITTING = new Set(["auto", "page-width", "page-fit"]);
+
 const ZOOM_STEP = 1.15;
 const [ZOOM_MIN, ZOOM_MAX] = [0.25, 5];
 
@@ -35,7 +38,7 @@ export async function openPdf({ box, answer, settle }) {
   made.viewer.setDocument(pdf);
   made.links.setDocument(pdf, null);
   await made.viewer.firstPagePromise;
-  made.viewer.currentScaleValue = "page-width";
+  made.viewer.currentScaleValue = "auto";
   const shown = face(made, box, pdf.numPages, settle);
   const close = () => {
     shown.stop();
@@ -69,7 +72,7 @@ function face({ viewer, events, pages }, box, count, settle) {
     settle();
   };
   const layout = new ResizeObserver(() => {
-    if (viewer.currentScaleValue === "page-width" || viewer.currentScaleValue === "page-fit") viewer.currentScaleValue = viewer.currentScaleValue;
+    if (FITTING.has(viewer.currentScaleValue)) viewer.currentScaleValue = viewer.currentScaleValue;
     changed();
   });
   layout.observe(box);
@@ -100,7 +103,9 @@ function measured(pages, box, count) {
   const top = box.getBoundingClientRect().top - box.scrollTop;
   const boxes = [...pages.children].slice(0, count).map((page) => page.getBoundingClientRect());
   if (boxes.length < count || boxes.at(-1).height === 0) return null;
-  return [...boxes.map((page) => page.top - top), boxes.at(-1).bottom - top];
+  const edges = [...boxes.map((page) => page.top - top), boxes.at(-1).bottom - top];
+  // What is above the first page is its own.
+  return [0, ...edges.slice(1)];
 }
 
 /** The sheet for the layers of text and links. */

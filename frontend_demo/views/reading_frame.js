@@ -13,7 +13,7 @@ import { upLink } from "./shell.js";
  * @param {{context: any, item: any, course: any, label: string, edges: () => number[] | null,
  *          tools?: HTMLElement[], extras?: HTMLElement[]}} of  `edges`: see places.js; `tools` stand in the bar,
  *        `extras` below it
- * @returns {{element: HTMLElement, box: HTMLElement, reader: any, settle: () => void, searched: () => void,
+ * @returns {{element: HTMLElement, box: HTMLElement, reader: any, focus: () => void, settle: () => void, searched: () => void,
  *            close: () => void}}
  */
 export function readingFrame({ context, item, course, label, edges, tools = [], extras = [] }) {
@@ -48,7 +48,9 @@ export function readingFrame({ context, item, course, label, edges, tools = [], 
     for (const part of [...parts, actions, line, together, offline]) part.close();
     reader.detach();
   };
-  return { element, box, reader, settle: together.settle, searched: together.searched, close };
+  // After the page has given it to the title: who reads scrolls by keys at once.
+  const focus = () => setTimeout(() => box.focus({ preventScroll: true }));
+  return { element, box, reader, focus, settle: together.settle, searched: together.searched, close };
 }
 
 /** A button of the bar. */

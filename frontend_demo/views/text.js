@@ -28,6 +28,7 @@ export async function textView(context, id) {
   const layout = new ResizeObserver(frame.settle);
   layout.observe(text);
   layout.observe(frame.box);
+  frame.focus();
   const leave = () => {
     layout.disconnect();
     frame.close();
