@@ -63,6 +63,7 @@ class Screen:
 
     async def seek(self, position_ms: float) -> None:
         """Click the line of time at a place; gives back when the player is there."""
+        await self.until("document.querySelector('video').duration > 0")
         bar = self.by("seek")
         await bar.hover()
         box = await bar.bounding_box()
