@@ -34,7 +34,7 @@ from gateway.replay.store import Store
 from gateway.sockets import close_codes
 from gateway.sockets.limits import SocketLimits
 from gateway.sockets.strict import Refusal
-from gateway.sockets.wire import Chunk, Codec
+from gateway.sockets.wire import Chunk, Codec, Message
 from gateway.tokens import TokenIssuer, TokenRefused, TokenVerifier
 
 LIMITS = SocketLimits()
@@ -197,7 +197,7 @@ class Server:
         self,
         conn: int,
         connection: Connection,
-        message: Chunk | messages.Pull | messages.Presence | messages.Ping | messages.Pong,
+        message: Message,
     ) -> None:
         student = connection.student
         if isinstance(message, Chunk):
