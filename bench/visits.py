@@ -1,8 +1,9 @@
 """What visitors of the catalogue ask, planned before the run: searches, completions, course pages.
 
-A part is asked for the first time (cold: in no cache), the rest again and again.
+What is asked for the first time in a run is cold: it is in no cache. The rest is warm.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ POPULAR = 300
 """Courses that are asked for again and again."""
 
 TEXTS = 4000
-"""Different searches, a few of them far more often than the rest."""
+"""Different searches; the nth most frequent is asked for an nth as often as the first (Zipf)."""
 
 SAMPLE = "SELECT course, title, instructor, category, language FROM listing ORDER BY md5(course) LIMIT $1"
 PAIRS = """
@@ -77,6 +78,8 @@ class Plan:
         self._random = random.Random(seed)
         self._popular = pool.pairs[:POPULAR]
         self._fresh = iter(pool.pairs[POPULAR:])
+        self._weights = list(itertools.accumulate(1 / n for n in range(1, len(pool.texts) + 1)))
+        self._asked: set[str] = set()
 
     def warm_up(self) -> Iterator[Visit]:
         """Every popular page once, so that it is in the caches."""
@@ -93,16 +96,22 @@ class Plan:
         chance = self._random
         student = chance.choice(self._popular)[0]
         if kind == "search":
-            text = self._pool.texts[int(len(self._pool.texts) * chance.random() ** 2)]
-            return Visit(kind, student, f"/v1/catalogue?q={quote(text)}")
+            (text,) = chance.choices(self._pool.texts, cum_weights=self._weights)
+            return self._words(kind, student, f"/v1/catalogue?q={quote(text)}")
         if kind == "browse":
             category = quote(chance.choice(self._pool.categories))
             level = chance.choice(("", "beginner", "intermediate", "advanced"))
-            return Visit(kind, student, f"/v1/catalogue?category={category}&difficulty={level}")
+            return self._words(kind, student, f"/v1/catalogue?category={category}&difficulty={level}")
         if kind == "complete":
-            title = chance.choice(self._pool.titles)
-            return Visit(kind, student, f"/v1/catalogue/complete?q={quote(title[: chance.randint(2, 8)])}")
+            (title,) = chance.choices(self._pool.titles, cum_weights=self._weights)
+            path = f"/v1/catalogue/complete?q={quote(title[: chance.randint(2, 8)])}"
+            return self._words(kind, student, path)
         return self._page(kind)
+
+    def _words(self, kind: str, student: str, path: str) -> Visit:
+        warm = path in self._asked
+        self._asked.add(path)
+        return Visit(f"{kind} {'warm' if warm else 'cold'}", student, path)
 
     def _page(self, kind: str) -> Visit:
         fresh = next(self._fresh, None) if self._random.random() < COLD else None

@@ -75,10 +75,16 @@ async def test_visits_are_mixed_as_said_and_cold_ones_never_come_twice(dataset: 
     visits = plan.visits(2000)
     for kind, share in SHARES.items():
         assert abs(sum(visit.kind.startswith(kind) for visit in visits) / 2000 - share / 100) < 0.05
-    cold = [visit.path for visit in visits if visit.kind.endswith("cold")]
+    pages = [visit for visit in visits if visit.kind.startswith(("page", "outline"))]
+    cold = [visit.path for visit in pages if visit.kind.endswith("cold")]
     assert len({path.rpartition("/")[2] for path in cold}) == len(cold)
     assert not warm & set(cold)
-    assert {visit.path for visit in visits if visit.kind.endswith("warm")} <= warm
+    assert {visit.path for visit in pages if visit.kind.endswith("warm")} <= warm
+    seen: set[str] = set()
+    for visit in visits:
+        if not visit.kind.startswith(("page", "outline")):
+            assert visit.kind.endswith("warm") == (visit.path in seen)
+            seen.add(visit.path)
     assert SIZE.courses > POPULAR
 
 
