@@ -83,3 +83,20 @@ test("a page is worth its time in view, ten seconds at most", () => {
   assert.equal(looked(9_000), 9_000);
   assert.equal(looked(300_000), 10_000);
 });
+
+test("no second is told twice, and a page told right after another claims no more than its rate", () => {
+  const dwell = new Dwell();
+  dwell.see({ first: 0, last: 0 }, 0);
+  dwell.see({ first: 0, last: 1 }, 9_000);
+  const [first] = dwell.take(0, 10_000);
+  const [second] = dwell.take(0, 19_000);
+  assert.deepEqual([first.from_ms, second.from_ms], [0, 1_000]);
+  assert.ok(second.mono_ms - (second.to_ms - second.from_ms) / second.rate >= first.mono_ms, "it began after the first ended");
+  dwell.see({ first: 4, last: 4 }, 20_000);
+  dwell.see({ first: 4, last: 5 }, 20_500);
+  dwell.take(0, 22_300);
+  dwell.see(null, 22_600);
+  const late = dwell.take(0, 30_000);
+  assert.equal(late[0].from_ms, 5_000);
+  assert.ok(late.every(({ rate }) => rate <= 2));
+});

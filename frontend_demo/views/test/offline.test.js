@@ -136,6 +136,19 @@ test("a download without its slip is not there, and is cleared away", async () =
   assert.deepEqual(await shelf.list(), []);
 });
 
+test("a deletion that breaks off leaves half a download, and never a whole one with a hole", async () => {
+  const storage = new FakeCaches();
+  const shelf = new Shelf("ada", storage);
+  await shelf.put("d1", "0.mp4", new Response("x"));
+  await shelf.close(slip("d1"));
+  const cache = await storage.open((await storage.keys())[0]);
+  const remove = cache.delete.bind(cache);
+  let left = 1;
+  cache.delete = async (path) => (left-- > 0 ? remove(path) : Promise.reject(new Error("the tab was closed")));
+  await assert.rejects(shelf.remove("d1"));
+  assert.deepEqual(await shelf.list(), []);
+});
+
 async function shelved(storage = new FakeCaches()) {
   const shelf = new Shelf("ada", storage);
   await shelf.putJson("d1", "item.json", { id: "lec1", version: "v1", progress: { position_ms: 5 } });
