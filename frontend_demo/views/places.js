@@ -74,7 +74,9 @@ export function keepTogether({ box, reader, edges }) {
     if (Math.abs(box.scrollTop - to_px) > 0.5) box.scrollTop = to_px;
     look("page");
   };
-  const hand = ({ type, key }) => {
+  const hand = ({ type, key, buttons }) => {
+    // Browsers do not tell when a scrollbar is let go; a pointer that moves with no button down tells it.
+    if (type === "pointermove" && buttons === 0) dragged = false;
     if (type === "pointermove" && !dragged) return;
     if (type === "keydown" && !SCROLLING_KEYS.has(key)) return;
     if (type === "pointerdown") dragged = true;
