@@ -8,6 +8,7 @@ import { plural, share } from "./format.js";
 import { firstUp, pathOf } from "./next_up.js";
 import { itemRow, latestToContinue, lengthWords, liveUpdates, meter, placeWords, standing, standings } from "./progress.js";
 import { poster } from "./poster.js";
+import { prefetchOnLook } from "./prefetch.js";
 import { skeleton, emptyView } from "./states.js";
 import { upLink } from "./shell.js";
 
@@ -43,6 +44,7 @@ function showEnrolled({ api, client, main, go }, course) {
   const sections = course.sections.map((section) => sectionList(section, (item) => {
     const row = itemRow(client, item);
     const keep = downloadButton({ api, item, small: true });
+    prefetchOnLook(row.element, { api, client }, item);
     rows.push(row, { off: keep.close });
     return h("span", { class: "item-line" }, row.element, keep.element);
   }));

@@ -6,6 +6,7 @@ import { emptyView, skeleton } from "./states.js";
 import { firstUp, pathOf } from "./next_up.js";
 import { latestToContinue, lengthWords, liveUpdates, meter, placeWords, standing, standings } from "./progress.js";
 import { pattern, poster } from "./poster.js";
+import { prefetchOnLook } from "./prefetch.js";
 import { resultCard } from "./result.js";
 
 /** Courses read for "Continue": the rest of a long list is a click away. */
@@ -88,21 +89,21 @@ function fill(api, client, item, resume, untouched) {
   const frame = h("span", { class: "continue__picture" }, picture, h("span", { class: "continue__play" }, icon("play")));
   picture.addEventListener("load", () => picture.classList.add("is-there"));
   void pictureOf(api, item).then((url) => (url ? (picture.src = url) : picture.replaceWith(pattern(item.course.title))));
-  resume.replaceChildren(
+  const card = h(
+    "a",
+    { class: "continue", href: pathOf(item), data: { testid: "continue-card", item: item.id } },
+    frame,
     h(
-      "a",
-      { class: "continue", href: pathOf(item), data: { testid: "continue-card", item: item.id } },
-      frame,
-      h(
-        "span",
-        { class: "continue__text" },
-        label,
-        h("span", { class: "continue__title" }, item.title),
-        h("span", { class: "continue__course" }, item.course.title),
-        h("span", { class: "continue__line" }, line.element, place),
-      ),
+      "span",
+      { class: "continue__text" },
+      label,
+      h("span", { class: "continue__title" }, item.title),
+      h("span", { class: "continue__course" }, item.course.title),
+      h("span", { class: "continue__line" }, line.element, place),
     ),
   );
+  prefetchOnLook(card, { api, client }, item);
+  resume.replaceChildren(card);
   return () => {
     const now = standing(client, item);
     say(label, now.playing_on ? `Playing on ${now.playing_on}` : now.begun ? "Continue" : untouched ? "Start here" : "Next up");
