@@ -39,6 +39,9 @@ PIECE = 50
 DOUBT_MS = 2_000
 """Knowledge older than this is read again before an entry is refused for good because of it."""
 
+JOINED_MS = 250
+"""Enrolments older than this are read again before a refusal: nobody joins a course and plays it sooner."""
+
 UNREADABLE_MAX = 10_000
 """Students whose rows could not be read are counted up to so many, for operators."""
 
@@ -210,10 +213,11 @@ class Activation:
         if operation.student not in self._residents:
             return False
         resident = self._residents[operation.student]
-        if resident.enrolled_ms >= self._now_ms() - DOUBT_MS:
-            return False
+        age_ms = self._now_ms() - resident.enrolled_ms
         if isinstance(operation, Attach):
-            return True
+            return age_ms > DOUBT_MS
+        if age_ms <= JOINED_MS:
+            return False
         items = (self._catalogue.get(item) for item in needed_items(operation))
         return any(item is not None and item.course not in resident.session.enrolled for item in items)
 

@@ -203,12 +203,12 @@ async def test_what_is_found_is_read_once_and_a_load_that_runs_is_not_believed(
     assert [world.item("one")] in reads
 
 
-async def test_a_student_who_is_enrolled_later_is_let_in(world: World) -> None:
+async def test_who_joins_and_plays_at_once_is_not_refused(world: World) -> None:
     await students.put(world.postgres, [students.Student("eve", "Eve")])
     ready, _late = await world.activation.prepare([PullHeads(1, "eve", [world.item("one")])])
     assert ready
     assert world.course not in world.residents["eve"].session.enrolled
     await students.enrol(world.postgres, [students.Enrolment("eve", world.course)])
-    world.now_ms += module.DOUBT_MS + 1
+    world.now_ms += module.JOINED_MS + 1
     await world.activation.prepare([PullHeads(1, "eve", [world.item("one")])])
     assert world.course in world.residents["eve"].session.enrolled
