@@ -240,23 +240,23 @@ class Held:
 
     async def hold(self, fraction: float) -> bool:
         """Keep it and say how far it is; False where it was aborted or is another's now."""
-        return await self._mine("hold", fraction, self._lease_s)
+        return await self._mine(SQL["hold"], fraction, self._lease_s)
 
     async def finish(self, version: str | None, made_key: str | None = None) -> bool:
         """It is ready; False as above."""
-        return await self._mine("finish", version, made_key)
+        return await self._mine(SQL["finish"], version, made_key)
 
     async def fail(self, reason: str) -> bool:
         """Nothing can be made of it, for a reason that people can read; False as above."""
-        return await self._mine("fail", reason[:500])
+        return await self._mine(SQL["fail"], reason[:500])
 
     async def release(self) -> None:
         """Let another try."""
-        await self._mine("release")
+        await self._mine(SQL["release"])
 
     async def _mine(self, query: str, *more: object) -> bool:
         """Whether the statement found the upload with our attempt."""
-        row = await self._postgres.row(SQL[query], self.upload.id, self.upload.attempts, *more)
+        row = await self._postgres.row(query, self.upload.id, self.upload.attempts, *more)
         return row is not None
 
 
