@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         chosen = settings.from_environment(options.config, _overrides(options))
-        if options.command in ("demo", "up", "status", "scale", "import"):
+        if options.command in ("demo", "up", "status", "scale") or getattr(options, "cluster", False):
             token_path = chosen.folder / "ray.token"
             ray_environment.prepare(token_path, loopback=not chosen.ray.address)
         return asyncio.run(_handler(options.command)(chosen, options))

@@ -12,11 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.core.explanation import place
-from gateway import cluster
 from gateway.cli import running
 from gateway.cli.steps import Steps
 from gateway.cli.stopping import until_stopped
-from gateway.cli.stores import open_stores
 from gateway.course_files import importing
 from gateway.course_files.importing import Outcome
 from gateway.course_files.making import Identified, Made, identify, make
@@ -57,6 +55,8 @@ async def _import(settings: Settings, options: argparse.Namespace, steps: Steps)
         steps.done("course.yaml and its files", time.monotonic() - began, _what(course))
         if options.check:
             return
+        from gateway.cli.stores import open_stores  # here: with it comes Ray, which takes a second
+
         async with open_stores(settings, steps, "playhead import") as (postgres, store):
             await importing.check_teachers(postgres, options.teacher)
             identified = await identify(course)
@@ -109,6 +109,8 @@ async def _make(
     """Encode, draw and set what Postgres does not have yet."""
     async with contextlib.AsyncExitStack() as stack:
         if in_cluster and len(there) < len(identified):
+            from gateway import cluster
+
             joined = await asyncio.to_thread(cluster.join, _address(settings))
             stack.push_async_callback(joined.stop)
         bars = _Bars(steps, "make", {item.id: item.title for item in course.items})

@@ -163,8 +163,8 @@ def _overwritten(draft: Draft, by: str, over_draft: bool) -> list[str]:
     whose = draft.updated_by or "somebody"
     if draft.changed and not over_draft:
         raise DraftInTheWay(
-            f"the draft of {draft.course} was changed by {whose} and not published; publish and export it, or "
-            "overwrite it with --over-draft"
+            f"the draft of {draft.course} was changed by {whose} and not published; publish and export it, "
+            "or overwrite it with --over-draft"
         )
     if draft.changed:
         return [f"what {whose} changed in the draft and did not publish is overwritten"]

@@ -291,7 +291,7 @@ class _Reading:
         line = item.line("file")
         if item.kind == "video":
             path = self._path(item.file, line, VIDEOS)
-            return None if path is None else self._video(path, item.file, line)
+            return None if path is None else self._video(path, line)
         if item.kind == "pdf":
             path = self._path(item.file, line, (".pdf",))
             return None if path is None else self._pdf(path, item.file, line)
@@ -353,11 +353,11 @@ class _Reading:
             return None
         return text
 
-    def _video(self, path: Path, name: str, line: int) -> VideoSource | None:
+    def _video(self, path: Path, line: int) -> VideoSource | None:
         try:
             probe(path)
         except TranscodeError as error:
-            self.wrong(line, f"{name}: {error}")
+            self.wrong(line, str(error))
             return None
         return VideoSource(path)
 

@@ -70,14 +70,14 @@ async def test_a_folder_is_published_once_and_comes_back(
 
 
 async def test_check_needs_no_server_and_tells_every_problem(tmp_path: Path) -> None:
-    folder = course(tmp_path / "course")
-    code, _, err = await playhead("import", str(folder), "--check", "--data", str(tmp_path / "data"))
+    folder, data = course(tmp_path / "course"), str(tmp_path / "data")
+    code, _, err = await playhead("import", str(folder), "--check", "--data", data, COLUMNS="160")
     assert code == 0 and "nothing to mend" in err and not (tmp_path / "data").exists()
     (folder / "quiz.yaml").write_text(QUIZ.replace("answers: b", "answers: z"))
     (folder / "talk.mp4").write_text("no video")
-    code, _, err = await playhead("import", str(folder), "--check", "--data", str(tmp_path / "data"))
+    code, _, err = await playhead("import", str(folder), "--check", "--data", data, COLUMNS="160")
     assert code == 1 and "playhead: 2 problems have to be mended" in err
-    assert "course.yaml:8: talk.mp4: talk.mp4 cannot be read as a video" in err
+    assert "course.yaml:9: talk.mp4 cannot be read as a video" in err
     assert "quiz.yaml:5: question q1: 'z' is none of its choices (a, b)" in err
 
 

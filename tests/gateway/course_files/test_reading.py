@@ -179,7 +179,7 @@ def test_a_pipe_is_no_file(problems, tmp_path: Path) -> None:  # type: ignore[no
 @pytest.mark.parametrize(
     ("kind", "name", "content", "says"),
     [
-        ("video", "v.mp4", b"no video", "v.mp4: v.mp4 cannot be read as a video"),
+        ("video", "v.mp4", b"no video", ": v.mp4 cannot be read as a video"),
         ("video", "v.mp4", b"", "v.mp4 is empty"),
         ("pdf", "p.pdf", b"<html>", "p.pdf: the file is no PDF"),
         ("pdf", "p.pdf", b"%PDF-1.7\nnothing", "p.pdf: the PDF is damaged"),
