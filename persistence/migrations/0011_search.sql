@@ -165,6 +165,20 @@ BEGIN
     RETURN there;
 END $$;
 
+-- Courses whose titles come near a text, the nearest first. In this language, so that it can be where the extension
+-- is not: there nobody calls it.
+CREATE FUNCTION similar_titles(said text, of_category text, of_difficulty text, of_language text, of_duration text,
+    most integer) RETURNS TABLE (course text, likeness real) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT listing.course, word_similarity(said, title_key)
+        FROM listing
+        WHERE title_key %> said
+            AND (of_category = '' OR category = of_category) AND (of_difficulty = '' OR difficulty = of_difficulty)
+            AND (of_language = '' OR language = of_language) AND (of_duration = '' OR duration = of_duration)
+        ORDER BY title_key <->> said, title_key, listing.course
+        LIMIT most;
+END $$;
+
 SELECT list_courses(array_agg(id)) FROM course WHERE published;
 -- No event of a trigger waits when a later migration changes the table.
 SET CONSTRAINTS touch_listing IMMEDIATE;

@@ -69,14 +69,10 @@ SELECT category, difficulty, language, duration, count(*) FROM listing GROUP BY 
 
 -- name: similar
 -- Courses whose titles come near what was typed, for when nothing matches as written; only where pg_trgm is.
-SELECT course AS id, title, title_key, left(description, 500) AS description, instructor, category, difficulty, language,
-    duration_ms, items_total, poster, word_similarity(search_key($1), title_key) AS likeness
-FROM listing
-WHERE title_key %> search_key($1)
-    AND ($2 = '' OR category = $2) AND ($3 = '' OR difficulty = $3) AND ($4 = '' OR language = $4)
-    AND ($5 = '' OR duration = $5)
-ORDER BY title_key <->> search_key($1), title_key, course
-LIMIT $6;
+SELECT listing.course AS id, title, title_key, left(description, 500) AS description, instructor, category, difficulty,
+    language, duration_ms, items_total, poster, likeness
+FROM similar_titles(search_key($1), $2, $3, $4, $5, $6) AS found JOIN listing ON listing.course = found.course
+ORDER BY likeness DESC, title_key, id;
 
 -- name: completed
 -- Titles that begin with what was typed, then those in which each word of it begins a word ($3: whether to look).
