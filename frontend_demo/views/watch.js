@@ -37,7 +37,7 @@ export async function watchView({ api, client, frame, go, main, still, playerCha
   const next = () => following && (() => advance(go, following));
   const theatre = stage({ video, player, client, item, frame, api, signIn, next, addresses, play: newId("play") });
   const keep = downloadButton({ api, item });
-  theatre.actions.append(keep.element);
+  theatre.actions.querySelector(".actions__seen").before(keep.element);
   const page = pageOf(item, theatre);
   main.replaceChildren(page.element);
   const offs = [];

@@ -14,7 +14,7 @@ from tests.browser.person import PAUSED, SOON_MS, TIME, Screen
 
 pytestmark = [pytest.mark.requires("chromium", "vendored"), pytest.mark.timeout(240)]
 
-LOADED_HERE = "document.querySelector('video').readyState >= 3"
+LOADED_HERE = "document.querySelector('video')?.readyState >= 3"
 LOADED_FROM = "document.querySelector('video').buffered.start(0)"
 RATE = "document.querySelector('video').playbackRate"
 HEIGHT = "document.querySelector('video').videoHeight"
@@ -51,8 +51,12 @@ window.asked_before = {ASKED_BY_HTTP};
 window.playhead.client.on("wire", ({{ way, type }}) => {{
   if (way === "down" && type === "media") window.addresses += 1;
 }});
+true;
 """
 """Counts the addresses that come over the socket."""
+
+ASKED = f"window.addresses + {ASKED_BY_HTTP} - window.asked_before >= 1"
+"""Who slept for long may have to ask over HTTP: the socket may not be back yet."""
 
 SEGMENTS = (
     "performance.getEntriesByType('resource').filter(({ name }) => /[/]%s[/].*p[.]mp4/.test(name)).length"
@@ -177,7 +181,7 @@ async def test_keys_do_what_the_list_of_keys_says(new_device: NewDevice) -> None
         await press(key)
         await laptop.until(f"Math.abs({TIME} - {at_ms}) < 50")
     await press(".")
-    await laptop.until(f"{TIME} > 10 && {TIME} < 80")
+    await laptop.until(f"{TIME} > 10 && {TIME} < 200")
     await press(">")
     assert await laptop.page.evaluate(RATE) == 1.25
     await press("<")
@@ -248,7 +252,7 @@ async def test_s46_after_a_long_pause_play_asks_for_new_addresses(new_device: Ne
     await phone.page.evaluate(COUNT_ADDRESSES)
     await phone.page.evaluate("window.ahead_ms = 40 * 60 * 1000")
     await phone.press_play()
-    await phone.until(f"window.addresses + {ASKED_BY_HTTP} - window.asked_before >= 1")
+    await phone.until(ASKED)
     await phone.until(f"{TIME} > {stopped_ms + 2_000}")
     await phone.pause()
     assert await phone.time_ms() < stopped_ms + 15_000, "it went on where it was"
@@ -260,7 +264,7 @@ async def test_s46_while_it_plays_addresses_are_renewed_and_nobody_notices(new_d
     await phone.page.evaluate(COUNT_ADDRESSES)
     playlists = heard(phone, ".m3u8")
     await phone.press_play()
-    await phone.until("window.addresses >= 2")
+    await phone.until("window.addresses >= 2", timeout_ms=60_000)
     await phone.until_played_to(await phone.time_ms() + 3_000)
     assert playlists, "the new addresses were read"
     assert not await phone.page.evaluate("window.emptied"), "what was loaded stays loaded"
@@ -288,7 +292,7 @@ async def test_the_next_lecture_begins_with_what_was_fetched_before(
     network.on("Network.responseReceived", answered)
     await network.send("Network.enable")
     await laptop.page.evaluate(f"location.hash = '#/watch/{second_lecture}'")
-    await laptop.until(f"{LOADED_HERE} && document.querySelector('video').duration < 60")
+    await laptop.until(f"document.querySelector('video')?.duration < 60 && {LOADED_HERE}")
     assert from_cache[:2] == [True, True], "its head and its first segment"
 
 
