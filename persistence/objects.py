@@ -1,9 +1,9 @@
 """The object store: files put and found by key, and URLs that let a browser read or send one for a while.
 
 Browsers load objects from `public_url`, another origin than the page: the store's CORS has to allow `GET`,
-`HEAD` and `Range` to the pages' origin and to expose `Content-Range`, `Content-Length` and `ETag`; for uploads
-`PUT` with `Content-Type` too. The embedded store does; of a bucket elsewhere it is part of its setup, and so is
-a rule that drops uploads in parts which nobody completed after a day or two, in case our sweep never could.
+`HEAD` and `Range` to the pages' origin and to expose `Content-Range`, `Content-Length` and `ETag`; for
+uploads `PUT` with `Content-Type` too. The embedded store does; of a bucket elsewhere it is part of its setup.
+So is a rule there that drops uploads in parts which nobody completed after two days, should our sweep not.
 """
 
 import asyncio

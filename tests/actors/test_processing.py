@@ -18,12 +18,12 @@ from actors.processing import (
     Outcome,
     Processing,
     ProcessingSettings,
-    in_cluster,
     open_processing,
     process,
     version_of,
 )
 from gateway.cluster import Cluster
+from gateway.http.deps import IN_CLUSTER
 from persistence import drafts, uploads
 from persistence.courses import CourseContent, ItemContent, SectionContent
 from persistence.embedded import Embedded
@@ -376,7 +376,7 @@ async def test_a_worker_of_the_cluster_is_killed_and_the_upload_becomes_ready(
     upload = await place.sent(
         await place.course(), "video", make_video(place.folder / "killed.mp4", 90, "640x360")
     )
-    async with open_processing(place.postgres, place.objects, place.settings, in_cluster()) as processing:
+    async with open_processing(place.postgres, place.objects, place.settings, IN_CLUSTER) as processing:
         processing.submit(upload.id)
         await _until(lambda: bool(_workers(scratch)))
         (ffmpeg, worker), *_ = _workers(scratch).items()
