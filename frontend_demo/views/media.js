@@ -279,7 +279,7 @@ export class Media extends Emitter {
   #route(xhr, address, { frag, type, headers }) {
     if (frag) for (const name of Object.keys(headers ?? {})) if (name.startsWith("CMCD-")) delete headers[name];
     const name = frag ? nameOf(this.#hls.levels[frag.level]) : nameIn(address);
-    const renewed = frag ? this.#renewed.get(name) : type === "level" && new URL(`${name}.m3u8`, this.#base).href;
+    const renewed = frag ? this.#renewed.get(name) : type === "level" && name && new URL(`${name}.m3u8`, this.#base).href;
     if (renewed && renewed !== address) xhr.open("GET", renewed, true);
   }
 
