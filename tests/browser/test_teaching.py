@@ -294,7 +294,7 @@ async def test_a_file_goes_on_after_a_reload_where_it_was_and_a_useless_one_says
         await screen.page.reload()
         await screen.page.unroute(re.compile("partNumber="))
         row = screen.page.locator("[data-testid=draft-item][data-kind=video]")
-        await expect(panel(row)).to_have_attribute("data-state", "interrupted", timeout=SOON_MS)
+        await expect(row.get_by_test_id("item-state")).to_have_text("Interrupted", timeout=SOON_MS)
         await row.get_by_test_id("item-open").click()
         other = tmp_path / "other.mp4"
         other.write_bytes(b"other")
