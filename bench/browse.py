@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     show(figures, Console(highlight=False, width=None if sys.stdout.isatty() else 120))
     if options.json is not None:
-        options.json.write_text(json.dumps(asdict(figures), indent=1, default=str) + "\n")
+        plain = asdict(figures) | {"faults": figures.faults.plain(), "ack_ratio": figures.ack_ratio}
+        options.json.write_text(json.dumps(plain, indent=1) + "\n")
     if options.markdown is not None:
         options.markdown.write_text(markdown(figures) + "\n")
     return 1 if figures.faults.total or set(figures.statuses) != {200} else 0
