@@ -259,7 +259,7 @@ class Browse:
                 kind: Times.of(sorted(one.took_s for one in asked if one.kind == kind)) for kind in kinds
             },
             late=Times.of(sorted(one.late_s for one in asked)),
-            statuses=Counter(one.status for one in asked),
+            statuses=dict(Counter(one.status for one in asked)),
             updates=result.updates,
             hit_rates=hit_rates,
             faults=result.faults,
