@@ -39,6 +39,8 @@ export class Reader extends Standing {
   #place_ms;
   #stood_ms;
   #move = null;
+  /** The server has been asked where to stand (an undo), and has not said it yet. */
+  #asking = false;
   #touched_mono = -Infinity;
   #floating = true;
   #hidden = false;
@@ -106,7 +108,7 @@ export class Reader extends Standing {
     this.#client.lookAwake();
     const now_mono = this.#client.time.mono();
     this.#view = { first: view.first, last: view.last };
-    if (!this.#hidden) this.#dwell.see(view, now_mono);
+    if (!this.#hidden && !this.#asking) this.#dwell.see(view, now_mono);
     if (by === "user") this.#touch(this.#within(view.place_ms), now_mono);
     this.emit("change");
   }
@@ -203,7 +205,7 @@ export class Reader extends Standing {
 
   #touch(place_ms, now_mono) {
     this.#place_ms = place_ms;
-    this.#floating = false;
+    this.#floating = this.#asking = false;
     this.#touched_mono = now_mono;
     const { time, heads } = this.#client;
     this.#move?.cancel();
@@ -229,9 +231,10 @@ export class Reader extends Standing {
     this.#client.lookAwake();
     this.#move?.cancel();
     this.#move = null;
-    this.#floating = false;
+    this.#floating = this.#asking = false;
     this.#touched_mono = this.#client.time.mono();
-    this.#name(place_ms, kind);
+    const is_there = kind === "sought" && Math.abs(place_ms - this.#stood_ms) <= NEAR_MS;
+    if (!is_there) this.#name(place_ms, kind);
     this.#show(place_ms);
   }
 
@@ -252,11 +255,19 @@ export class Reader extends Standing {
     this.#visit.act(kind, fields);
     if (kind !== "marked") this.answerOffer();
     this.#floating = kind !== "marked";
+    if (kind === "undone") this.#ask();
     this.emit("change");
+  }
+
+  /** What is read until the place is known belongs to none: told as of the old one, it would lead back there. */
+  #ask() {
+    this.#asking = true;
+    this.#dwell.forget();
   }
 
   /** Our own positioning: never the user's move. */
   #show(place_ms) {
+    this.#asking = false;
     this.#place_ms = this.#stood_ms = place_ms;
     this.emit("show", { place_ms });
     this.emit("change");
@@ -270,7 +281,8 @@ export class Reader extends Standing {
 
   #tick() {
     this.#cancelTick = this.#client.time.after(LOOK_MS, () => this.#tick());
-    if (this.#hidden || !this.#view) return;
+    if (this.#asking && this.#client.applied_seq >= this.#visit.run.entry.seq) this.#asking = false;
+    if (this.#hidden || this.#asking || !this.#view) return;
     this.#client.lookAwake();
     const now_mono = this.#client.time.mono();
     this.#dwell.see(this.#view, now_mono);
@@ -303,9 +315,9 @@ export class Reader extends Standing {
     const place_ms = this.#handed();
     if (place_ms === null || Math.abs(place_ms - this.position_ms) <= NEAR_MS) return;
     const [from_ms, elsewhere] = [this.position_ms, !this.isMine(this.head)];
-    const seen = this.#view !== null;
     this.#show(place_ms);
-    if (elsewhere && seen) this.emit("handed", { from_ms, to_ms: place_ms });
+    // Who has only opened it is where they are, and needs no word.
+    if (elsewhere && this.#visit.begun) this.emit("handed", { from_ms, to_ms: place_ms });
   }
 
   /** The place that the head hands to this page, or null if it stays where it is. */

@@ -119,6 +119,13 @@ def test_r5_a_page_is_worth_ten_seconds_at_most(told: dict[str, Any]) -> None:
     assert abs(progress.wall.length() - PAGES * 10_000) <= 2_000
 
 
+def test_r4_undo_goes_back_to_where_the_reader_stood_before_the_jump(told: dict[str, Any]) -> None:
+    for name, place_ms in (("undoes", 1_000), ("undoes_at_once", 1_020)):
+        read = Read(told[name])
+        head = head_of(read.session, DOCUMENT, read.now_ms)
+        assert (name, head.position_ms, head.done) == (name, place_ms, False)
+
+
 def test_r4_reading_on_page_by_page_is_no_change_and_a_jump_is_one(told: dict[str, Any]) -> None:
     assert len(Read(told["reads"]).changes) == 1, "the first head"
     jumped = Read(told["jumps"]).changes

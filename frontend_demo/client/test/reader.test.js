@@ -227,3 +227,20 @@ test("a layout that changes moves nobody: the place is where the user has been",
   assert.equal(reader.position_ms, 4_000);
   assert.deepEqual(sought(end), [4_000]);
 });
+
+test("R4 what is read until an undo is answered leads back nowhere; afterwards reading counts again", async () => {
+  const { time, end, reader, sheet, covered } = await desk();
+  await sheet.read(3, 3_000);
+  reader.seek(9_000);
+  await time.pass(500);
+  end.polite = false;
+  reader.undo();
+  const told = covered().length;
+  await time.pass(20_000);
+  assert.equal(covered().length, told);
+  end.say({ type: "applied", seq: end.entries.at(-1).seq });
+  end.push("doc", { rev: 6, position_ms: 3_000, device: "me" });
+  await time.pass(15_000);
+  assert.equal(sheet.place_ms, 3_000);
+  assert.deepEqual(covered().slice(told), [[3_000, 4_000], [3_000, 3_000]]);
+});

@@ -47,6 +47,22 @@ const stories = {
       reader.seek(9_000);
       await time.pass(6_000);
     }),
+  undoes: () =>
+    journal(async ({ time, reader, turn }) => {
+      await turn(1_000, 4_000);
+      reader.seek(7_000);
+      await time.pass(1_500);
+      reader.undo();
+      await time.pass(900);
+    }),
+  undoes_at_once: () =>
+    journal(async ({ time, reader, turn }) => {
+      await turn(1_020, 1_300);
+      reader.seek(7_000);
+      await time.pass(300);
+      reader.undo();
+      await time.pass(500);
+    }),
   wanders: () =>
     journal(async ({ turn }) => {
       let seed = 7;
