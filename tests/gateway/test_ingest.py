@@ -19,6 +19,7 @@ from persistence.media import of_document
 from persistence.migrate import migrate
 from persistence.objects import ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
+from tests.conftest import make_database
 from tests.gateway.demo_lectures import LECTURES, course_of, lecture
 
 
@@ -199,3 +200,25 @@ async def test_mira_may_edit_the_course_and_make_others(
     assert mira is not None and mira.may_teach
     [course] = await drafts.taught(postgres, "mira", "", 10)
     assert (course.id, course.role) == (COURSE, "instructor")
+
+
+async def test_a_course_from_before_there_were_drafts_is_brought_up_to_date(
+    media_folder: Path, store: ObjectStore, embedded: Embedded
+) -> None:
+    async with make_database(embedded, "before") as dsn:
+        postgres = await open_postgres(PostgresSettings(dsn, "tests"))
+        await migrate(postgres)
+        lecture_1 = courses.ItemContent("lecture-1", "video", "Old", "g1")
+        content = courses.CourseContent("Old", sections=[courses.SectionContent("One", [lecture_1])])
+        await courses.put(postgres, COURSE, content, published=True)
+        old = items.Item("lecture-1", COURSE, "video", "Old", "g1", 1)
+        await items.put(postgres, [old], [items.Version("lecture-1", "g1", 120_000)])
+        await _run(media_folder, store, postgres)
+        now = await drafts.published(postgres, COURSE)
+        assert now is not None and now.title == "Learning How to Resume"
+        made_from = await postgres.value(
+            "SELECT from_version FROM item_version WHERE item = 'lecture-1' AND version = $1",
+            now.items()[0].version,
+        )
+        assert made_from == "g1", "progress goes over"
+        await postgres.close()
