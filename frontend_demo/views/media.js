@@ -40,6 +40,7 @@ export class Media extends Emitter {
   #started_s = 0;
   #wanted = liking().quality;
   #saves = savesData();
+  #measured = false;
   #failures = 0;
   #retry_timer = null;
   #renew_timer = null;
@@ -149,8 +150,8 @@ export class Media extends Emitter {
     clearTimeout(this.#retry_timer);
     clearTimeout(this.#renew_timer);
     for (const off of this.#offs) off();
-    const bandwidth = this.#hls?.bandwidthEstimate;
-    if (Number.isFinite(bandwidth)) like({ bandwidth: Math.round(bandwidth) });
+    // Before anything has come through, the engine's figure is a guess.
+    if (this.#measured) like({ bandwidth: Math.round(this.#hls.bandwidthEstimate) || 0 });
     this.#hls?.destroy();
     this.#video.removeAttribute("src");
     this.#video.load();
@@ -187,7 +188,7 @@ export class Media extends Emitter {
     hls.on(Events.MANIFEST_PARSED, () => this.#begin(renditions));
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => this.emit("quality", { name: nameOf(hls.levels[level]), auto: hls.autoLevelEnabled }));
     hls.on(Events.ERROR, (_, problem) => this.#engineFailed(problem));
-    hls.on(Events.FRAG_BUFFERED, () => this.#well());
+    hls.on(Events.FRAG_BUFFERED, () => ((this.#measured = true), this.#well()));
     hls.loadSource(url);
     hls.attachMedia(this.#video);
   }
