@@ -5,6 +5,7 @@ import { Api } from "./api.js";
 import { Frame, tellAround } from "./frame.js";
 import { h } from "./element.js";
 import { shell } from "./shell.js";
+import { arriving } from "./scrolling.js";
 import { deviceKind, frame, namespace } from "./place.js";
 import { courseView } from "./course.js";
 import { forgetDownloads, startOffline } from "./offline.js";
@@ -92,11 +93,13 @@ async function route() {
   const [view, name] = match(context);
   const page = shell({ api, client, name, signOut: () => void signOut(), bare: name === "watch" && isTelevision() });
   leave();
+  const arrived = arriving();
   root.replaceChildren(page.element);
   try {
     const made = await view(page.main);
     if (mine !== turn) return made.leave?.();
     shown = made;
+    arrived();
     // On a lecture's page the player comes before the title: Tab begins there.
     const start = name === "watch" ? page.main : page.main.querySelector("h1");
     start?.focus({ preventScroll: true });

@@ -6,12 +6,13 @@ import { facetChoice } from "./facets.js";
 import { h, say, show } from "./element.js";
 import { resultLine } from "./result.js";
 import { searchField } from "./search_field.js";
+import { step } from "./scrolling.js";
 import { emptyView, problemView, skeleton } from "./states.js";
 
 const PAGE = 20;
 
-/** The search that was open last: who comes back to it finds it as it was, down to the place on the page. */
-let last = { hash: null, student: null, found: null, scroll_px: 0 };
+/** The search that was open last: who comes back to it finds it as it was, with all pages that were shown. */
+let last = { hash: null, student: null, found: null };
 
 /** @returns {Promise<{leave: () => void}>} */
 export async function browseView({ api, main, still, go, signIn }) {
@@ -22,7 +23,7 @@ export async function browseView({ api, main, still, go, signIn }) {
   const search = async (next) => {
     wanted = next;
     // A place in the history, but no other page: the field keeps its focus.
-    if (browseHash(next) !== location.hash) history.pushState(null, "", browseHash(next));
+    if (browseHash(next) !== location.hash) step(browseHash(next));
     await run();
   };
   const run = () => results.search(wanted, { tell: (found) => facets.update(wanted, found), clear: () => search(unfiltered(wanted)) });
@@ -41,10 +42,10 @@ export async function browseView({ api, main, still, go, signIn }) {
     results.stop();
     field.close();
     facets.close();
-    last = { hash: browseHash(wanted), student: api.student?.id, found: results.found, scroll_px: results.scroll_px };
+    last = { hash: browseHash(wanted), student: api.student?.id, found: results.found };
   };
   if (last.hash === browseHash(wanted) && last.student === api.student.id && last.found) {
-    results.restore(last, wanted, { tell: (found) => facets.update(wanted, found), clear: () => search(unfiltered(wanted)) });
+    results.restore(last.found, wanted, { tell: (found) => facets.update(wanted, found), clear: () => search(unfiltered(wanted)) });
   } else {
     void run();
   }
@@ -56,22 +57,20 @@ class Results {
   element = h("div", { class: "results", data: { testid: "results" } });
   count = h("p", { class: "browse__count", role: "status", data: { testid: "result-count" } });
   found = null;
-  scroll_px = 0;
   #api;
   #signIn;
   #request = null;
-  #noteScroll = () => (this.scroll_px = window.scrollY);
 
   constructor(api, signIn) {
     this.#api = api;
     this.#signIn = signIn;
-    addEventListener("scroll", this.#noteScroll, { passive: true });
   }
 
   async search(wanted, how) {
     this.#request?.abort();
     const request = (this.#request = new AbortController());
     this.element.setAttribute("aria-busy", "true");
+    this.element.classList.toggle("results--old", this.found !== null);
     if (!this.found) this.element.replaceChildren(skeleton("result", 5));
     try {
       const page = await this.#api.catalogue({ ...wanted, limit: PAGE }, request.signal);
@@ -81,19 +80,20 @@ class Results {
     } catch (error) {
       if (!request.signal.aborted) this.#fail(error, () => this.search(wanted, how));
     } finally {
-      if (!request.signal.aborted) this.element.removeAttribute("aria-busy");
+      if (!request.signal.aborted) {
+        this.element.removeAttribute("aria-busy");
+        this.element.classList.remove("results--old");
+      }
     }
   }
 
-  restore({ found, scroll_px }, wanted, how) {
+  restore(found, wanted, how) {
     this.found = found;
     this.#show(wanted, how);
-    requestAnimationFrame(() => window.scrollTo(0, scroll_px));
   }
 
   stop() {
     this.#request?.abort();
-    removeEventListener("scroll", this.#noteScroll);
   }
 
   #fail(error, again) {

@@ -1,4 +1,4 @@
-/** Owns the choice of facets: beside the results where there is room, in a sheet from below on a phone. */
+/** Owns the choice of facets: beside the results where there is room, in a drawer from below on a phone. */
 
 import { FACETS, chosen, toggled, unfiltered } from "./browse_state.js";
 import { DIFFICULTIES, DURATIONS, facetWords } from "./course_facts.js";
@@ -21,21 +21,21 @@ export function facetChoice(choose) {
   const groups = h("div", { class: "facets", data: { testid: "facets" } });
   const side = h("aside", { class: "browse__side", "aria-label": "Filters" });
   const done = h("button", { class: "button", type: "button" }, "Show results");
-  const sheet = h("dialog", { class: "sheet", "aria-label": "Filters" }, h("p", { class: "sheet__foot" }, done));
+  const drawer = h("dialog", { class: "drawer", "aria-label": "Filters" }, h("p", { class: "drawer__foot" }, done));
   const count = h("span", {}, "Filters");
-  const button = h("button", { class: "action browse__filters", type: "button", data: { testid: "filters" }, on: { click: () => sheet.showModal() } }, icon("filter"), count);
+  const button = h("button", { class: "action browse__filters", type: "button", data: { testid: "filters" }, on: { click: () => drawer.showModal() } }, icon("filter"), count);
   const chips = h("ul", { class: "chips", "aria-label": "Chosen filters" });
-  done.addEventListener("click", () => sheet.close());
-  sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
+  done.addEventListener("click", () => drawer.close());
+  drawer.addEventListener("click", (event) => event.target === drawer && drawer.close());
   const narrow = matchMedia(NARROW);
   const arrange = () => {
-    if (!narrow.matches && sheet.open) sheet.close();
-    if (narrow.matches) sheet.prepend(groups);
+    if (!narrow.matches && drawer.open) drawer.close();
+    if (narrow.matches) drawer.prepend(groups);
     else side.append(groups);
   };
   narrow.addEventListener("change", arrange);
   arrange();
-  document.body.append(sheet);
+  document.body.append(drawer);
   const update = (wanted, { facets, total_words }) => {
     const at = document.activeElement?.dataset?.facet;
     groups.replaceChildren(...[...FACETS].map(([facet, words]) => group(facet, words, facets[facet] ?? [], wanted, choose)).filter(Boolean));
@@ -46,7 +46,7 @@ export function facetChoice(choose) {
     say(done, `Show ${total_words}`);
     chips.replaceChildren(...chipsOf(picked, wanted, choose));
   };
-  const close = () => (narrow.removeEventListener("change", arrange), sheet.remove());
+  const close = () => (narrow.removeEventListener("change", arrange), drawer.remove());
   return { side, button, chips, update, close };
 }
 

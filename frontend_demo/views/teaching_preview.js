@@ -34,20 +34,20 @@ function previewRow(item, content) {
   const line = outlineRow({ duration_ms: 0, ...item });
   const inside = insideOf(item, content);
   if (!inside) return line;
-  const body = h("div", { class: "preview__body" });
-  const element = h("details", { class: "preview" }, h("summary", { "aria-label": `${KINDS[item.kind]}: ${item.title}` }, line), body);
+  const body = h("div", { class: "opening__body" });
+  const element = h("details", { class: "opening" }, h("summary", { "aria-label": `${KINDS[item.kind]}: ${item.title}` }, line), body);
   element.addEventListener("toggle", async () => element.open && !body.firstChild && body.append(await inside()), { once: true });
   return element;
 }
 
 function insideOf({ kind }, { markdown, questions }) {
-  if (kind === "quiz" && questions?.length) return () => h("ol", { class: "preview__quiz" }, questions.map(questionPart));
+  if (kind === "quiz" && questions?.length) return () => h("ol", { class: "opening__quiz" }, questions.map(questionPart));
   if (markdown) return async () => h("div", { class: "prose" }, await rendered(markdown));
   return null;
 }
 
 function questionPart({ text, kind, choices }) {
   const type = kind === "many" ? "checkbox" : "radio";
-  const answers = choices.map((choice) => h("label", { class: "preview__choice" }, h("input", { type, disabled: true }), choice.text));
+  const answers = choices.map((choice) => h("label", { class: "opening__choice" }, h("input", { type, disabled: true }), choice.text));
   return h("li", {}, h("p", {}, text), kind === "text" ? h("input", { class: "field__input", type: "text", disabled: true, "aria-label": text }) : answers);
 }

@@ -33,6 +33,7 @@ async def faults(screen: Screen) -> list[dict[str, Any]]:
     """What axe finds serious on the page as it is now."""
     # Colours that are on their way to others are no colours to judge.
     await screen.page.emulate_media(reduced_motion="reduce")
+    await screen.until("document.getAnimations().every((each) => each.playState !== 'running')")
     if not await screen.page.evaluate("'axe' in window"):
         await screen.page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = await screen.page.evaluate(RUN)
