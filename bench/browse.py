@@ -73,6 +73,7 @@ class Figures:
     updates: int
     hit_rates: Mapping[str, float]
     faults: Faults
+    seconds: Sequence[Times] = ()
 
     @property
     def ack_ratio(self) -> float:
@@ -263,7 +264,17 @@ class Browse:
             updates=result.updates,
             hit_rates=hit_rates,
             faults=result.faults,
+            seconds=_by_second(asked),
         )
+
+
+def _by_second(asked: list[Asked]) -> list[Times]:
+    """All visits of each second of the browsing."""
+    begin_s = min((one.planned_s for one in asked), default=0.0)
+    took_s: dict[int, list[float]] = {}
+    for one in asked:
+        took_s.setdefault(int(one.planned_s - begin_s), []).append(one.took_s)
+    return [Times.of(sorted(took_s[second])) for second in sorted(took_s)]
 
 
 def rows(figures: Figures) -> list[tuple[str, str, str]]:

@@ -21,6 +21,9 @@ COLD = 0.5
 POPULAR = 300
 """Courses that are asked for again and again."""
 
+WARM_UP = 1500
+"""Visits of all kinds before those that are measured."""
+
 TEXTS = 4000
 """Different searches; the nth most frequent is asked for an nth as often as the first (Zipf)."""
 
@@ -82,10 +85,13 @@ class Plan:
         self._asked: set[str] = set()
 
     def warm_up(self) -> Iterator[Visit]:
-        """Every popular page once, so that it is in the caches."""
+        """Every popular page once, so that it is in the caches, and enough of the rest for a server that has
+        been up for a while: connected, statements prepared, indexes read."""
         for student, course in self._popular:
             yield Visit("warm-up", student, f"/v1/courses/{course}")
             yield Visit("warm-up", student, f"/v1/catalogue/{course}")
+        for visit in self.visits(WARM_UP):
+            yield visit._replace(kind="warm-up")
 
     def visits(self, count: int) -> list[Visit]:
         """So many, mixed by `SHARES`."""

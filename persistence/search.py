@@ -192,27 +192,28 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """Connections for searches alone, on which no statement works longer than `TIMEOUT_MS` (H10).
+    """Connections for searches alone (`bounded`), on which no statement works longer than `TIMEOUT_MS` (H10).
 
-    However many search at once, and whatever for, everything else has its own connections.
+    However many search at once, and whatever for, everything else has its own connections (`postgres`); so
+    has what was found before, of which only the version is asked.
     """
 
     postgres: Postgres
+    bounded: Postgres
 
 
-async def open_searches(settings: PostgresSettings) -> Searches:
-    """Connect. Raises what `open_postgres` raises."""
-    return Searches(await open_postgres(replace(settings, session=SESSION)))
+async def open_searches(postgres: Postgres, settings: PostgresSettings) -> Searches:
+    """Connect, beside `postgres`; who opened closes `bounded`. Raises what `open_postgres` raises."""
+    return Searches(postgres, await open_postgres(replace(settings, session=SESSION)))
 
 
 async def find(searches: Searches, cache: Cache, asked: Asked) -> Found:
     """A page of courses. Raises `StoreUnavailable` if it takes longer than `TIMEOUT_MS`."""
     limit = max(1, min(asked.limit, LIMIT_MAX))
     asked = Asked(_plain(asked.text), asked.filters, asked.after, limit)
-    postgres = searches.postgres
-    state = await _state(postgres)
+    state = await _state(searches.postgres)
     entry = search_entry("found", asked, state.version, Found)
-    return await cache.get(entry, lambda: _find(postgres, cache, state, asked))
+    return await cache.get(entry, lambda: _find(searches.bounded, cache, state, asked))
 
 
 async def complete(searches: Searches, cache: Cache, text: str) -> list[Completion]:
@@ -222,7 +223,7 @@ async def complete(searches: Searches, cache: Cache, text: str) -> list[Completi
         return []
     state = await _state(searches.postgres)
     entry = search_entry("completions", _Text(text), state.version, list[Completion])
-    return await cache.get(entry, lambda: _completions(searches.postgres, text))
+    return await cache.get(entry, lambda: _completions(searches.bounded, text))
 
 
 async def enrolled(postgres: Postgres, student: str, courses: Iterable[str]) -> set[str]:

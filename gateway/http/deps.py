@@ -63,9 +63,9 @@ async def open_deps(
         rest = max(1, settings.postgres_connections - own)
         postgres = await open_postgres(PostgresSettings(settings.postgres_dsn, name, connections_max=rest))
         stack.push_async_callback(postgres.close)
-        searching = PostgresSettings(settings.postgres_dsn, f"{name} search", connections_max=own)
-        searches = await open_searches(searching)
-        stack.push_async_callback(searches.postgres.close)
+        searching = PostgresSettings(settings.postgres_dsn, f"{name} search", own, own)
+        searches = await open_searches(postgres, searching)
+        stack.push_async_callback(searches.bounded.close)
         metrics = WebMetrics(postgres, cache)
         intake = await stack.enter_async_context(Intake(postgres, metrics.registry).running())
         objects, processing = None, None

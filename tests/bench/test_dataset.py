@@ -64,7 +64,7 @@ async def test_a_student_of_it_reads_a_course_and_finds_it(dataset: Postgres, em
     assert granted is not None
     page = await courses.read(dataset, cache, granted)
     assert sum(len(section.items) for section in page.sections) == page.items_total
-    found = await search.find(Searches(dataset), cache, Asked(page.title, limit=100))
+    found = await search.find(Searches(dataset, dataset), cache, Asked(page.title, limit=100))
     assert course in [one.id for one in found.courses]
     await cache.close()
 
@@ -80,7 +80,7 @@ async def test_visits_are_mixed_as_said_and_cold_ones_never_come_twice(dataset: 
     assert len({path.rpartition("/")[2] for path in cold}) == len(cold)
     assert not warm & set(cold)
     assert {visit.path for visit in pages if visit.kind.endswith("warm")} <= warm
-    seen: set[str] = set()
+    seen = set(warm)
     for visit in visits:
         if not visit.kind.startswith(("page", "outline")):
             assert visit.kind.endswith("warm") == (visit.path in seen)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from persistence.embedded import DataFolder, Embedded, valkey
 from persistence.embedded import postgres as embedded_postgres
 from persistence.errors import StoreUnavailable
 from persistence.migrate import migrate
-from persistence.postgres import Postgres, PostgresSettings
+from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.redis import open_redis
 from persistence.search import Asked, FacetCount, Filters, Found, Searches
 
@@ -76,7 +77,7 @@ async def cache(embedded: Embedded) -> AsyncIterator[Cache]:
 
 
 async def ids(postgres: Postgres, cache: Cache, text: str = "", **filters: str) -> list[str]:
-    found = await search.find(Searches(postgres), cache, Asked(text, Filters(**filters)))
+    found = await search.find(Searches(postgres, postgres), cache, Asked(text, Filters(**filters)))
     return [course.id for course in found.courses]
 
 
@@ -156,7 +157,9 @@ async def test_h17_of_too_many_matches_what_a_filter_leaves_is_counted_by_itself
             course = {"id": f"{category}{number}", "title": "Title", "description": "everywhere"}
             await put(listed, course | {"category": category})
     for category in ("One", "Two"):  # the first two matches are not of both
-        found = await search.find(Searches(listed), cache, Asked("everywhere", Filters(category=category)))
+        found = await search.find(
+            Searches(listed, listed), cache, Asked("everywhere", Filters(category=category))
+        )
         assert (found.total, found.total_exact) == (2, False)
         assert [(one.value, one.count) for one in found.facets["duration"]] == [("1-4h", 2)]
         assert FacetCount(category, 2) in found.facets["category"]
@@ -176,35 +179,45 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_h10_nothing_one_can_type_is_an_error(listed: Postgres, cache: Cache, text: str) -> None:
-    found = await search.find(Searches(listed), cache, Asked(text))
+    found = await search.find(Searches(listed, listed), cache, Asked(text))
     assert found.total <= len(COURSES)
-    assert len(await search.complete(Searches(listed), cache, text)) <= search.COMPLETIONS
+    assert len(await search.complete(Searches(listed, listed), cache, text)) <= search.COMPLETIONS
     assert await listed.value("SELECT count(*) FROM course") > len(COURSES)
 
 
 async def test_h10_only_what_is_not_wanted_finds_nothing_and_reads_nothing(
     listed: Postgres, cache: Cache
 ) -> None:
-    assert (await search.find(Searches(listed), cache, Asked("-linear"))).total == 0
-    assert (await search.find(Searches(listed), cache, Asked("linear or -linear"))).total == 0
+    assert (await search.find(Searches(listed, listed), cache, Asked("-linear"))).total == 0
+    assert (await search.find(Searches(listed, listed), cache, Asked("linear or -linear"))).total == 0
 
 
 async def test_h10_postgres_works_no_longer_than_half_a_second(listed: Postgres) -> None:
-    searches = await search.open_searches(listed.settings)
+    searches = await search.open_searches(listed, listed.settings)
     try:
         with pytest.raises(StoreUnavailable, match="57014"):
             async with asyncio.timeout(5):
-                await searches.postgres.execute("SELECT pg_sleep(30)")
-        assert await searches.postgres.value("SHOW plan_cache_mode") == "force_custom_plan"
+                await searches.bounded.execute("SELECT pg_sleep(30)")
+        assert await searches.bounded.value("SHOW plan_cache_mode") == "force_custom_plan"
     finally:
-        await searches.postgres.close()
+        await searches.bounded.close()
     assert await listed.value("SHOW statement_timeout") == "10s"
+
+
+async def test_h10_what_was_found_before_waits_for_no_search(listed: Postgres, cache: Cache) -> None:
+    searches = await search.open_searches(listed, replace(listed.settings, connections_max=1))
+    try:
+        found = await search.find(searches, cache, Asked("linear"))
+        async with searches.bounded.connection(), asyncio.timeout(5):  # the only one
+            assert await search.find(searches, cache, Asked("linear")) == found
+    finally:
+        await searches.bounded.close()
 
 
 async def test_h11_a_snippet_is_text_with_hits_whatever_stands_in_it(listed: Postgres, cache: Cache) -> None:
     nasty = "<img src=x onerror=alert(1)> \x02forged\x03 <b>zebra</b> & zebras <script>"
     await put(listed, {"id": "nasty", "title": "Nasty", "description": nasty})
-    (course,) = (await search.find(Searches(listed), cache, Asked("zebra"))).courses
+    (course,) = (await search.find(Searches(listed, listed), cache, Asked("zebra"))).courses
     assert {span.text for span in course.snippet if span.hit} == {"zebra", "zebras"}
     shown = "".join(span.text for span in course.snippet)
     assert "\x02" not in shown and "\x03" not in shown
@@ -213,7 +226,7 @@ async def test_h11_a_snippet_is_text_with_hits_whatever_stands_in_it(listed: Pos
 
 async def test_facets_count_what_the_other_filters_leave(listed: Postgres, cache: Cache) -> None:
     async def counts(text: str = "", **filters: str) -> tuple[int, dict[str, dict[str, int]]]:
-        found = await search.find(Searches(listed), cache, Asked(text, Filters(**filters)))
+        found = await search.find(Searches(listed, listed), cache, Asked(text, Filters(**filters)))
         return found.total, {
             facet: {one.value: one.count for one in values} for facet, values in found.facets.items()
         }
@@ -236,7 +249,7 @@ async def test_facets_count_what_the_other_filters_leave(listed: Postgres, cache
 async def _pages(postgres: Postgres, cache: Cache, text: str, limit: int) -> AsyncIterator[Found]:
     after = None
     while True:
-        found = await search.find(Searches(postgres), cache, Asked(text, after=after, limit=limit))
+        found = await search.find(Searches(postgres, postgres), cache, Asked(text, after=after, limit=limit))
         yield found
         if (after := found.next) is None:
             return
@@ -266,10 +279,10 @@ async def test_h17_of_too_many_matches_only_so_many_are_looked_at(
             listed, {"id": f"many{number:02}", "title": f"Course {number}", "description": "everywhere"}
         )
     monkeypatch.setattr(search, "MATCHES_MAX", 7)
-    found = await search.find(Searches(listed), cache, Asked("everywhere", limit=10**9))
+    found = await search.find(Searches(listed, listed), cache, Asked("everywhere", limit=10**9))
     assert (len(found.courses), found.total, found.total_exact, found.next) == (7, 7, False, None)
     assert sum(one.count for one in found.facets["duration"]) == 7
-    assert len((await search.find(Searches(listed), cache, Asked(limit=-5))).courses) == 1
+    assert len((await search.find(Searches(listed, listed), cache, Asked(limit=-5))).courses) == 1
 
 
 @pytest.mark.parametrize(
@@ -285,17 +298,20 @@ async def test_h17_of_too_many_matches_only_so_many_are_looked_at(
 async def test_titles_are_completed_from_their_beginning_then_from_their_words(
     listed: Postgres, cache: Cache, text: str, expected: list[str]
 ) -> None:
-    assert [course.id for course in await search.complete(Searches(listed), cache, text)] == expected
+    assert [course.id for course in await search.complete(Searches(listed, listed), cache, text)] == expected
 
 
 async def test_a_title_that_begins_so_stands_before_one_with_such_a_word(
     listed: Postgres, cache: Cache
 ) -> None:
     await put(listed, {"id": "zlinear", "title": "A linear world"})
-    assert [one.id for one in await search.complete(Searches(listed), cache, "lin")] == ["algebra", "zlinear"]
+    assert [one.id for one in await search.complete(Searches(listed, listed), cache, "lin")] == [
+        "algebra",
+        "zlinear",
+    ]
     for number in range(10):
         await put(listed, {"id": f"lin{number}", "title": f"Lin {number}"})
-    completed = await search.complete(Searches(listed), cache, "lin")
+    completed = await search.complete(Searches(listed, listed), cache, "lin")
     assert [one.id for one in completed] == [f"lin{number}" for number in range(search.COMPLETIONS)]
 
 
@@ -312,7 +328,7 @@ async def test_what_is_published_is_found_at_once_and_what_is_not_is_gone(
     assert await ids(listed, cache, "quasars") == []
     await put(listed, new)
     await listed.execute("UPDATE course SET items_total = 7 WHERE id = 'new'")
-    (course,) = (await search.find(Searches(listed), cache, Asked("quasars"))).courses
+    (course,) = (await search.find(Searches(listed, listed), cache, Asked("quasars"))).courses
     assert course.items_total == 7
     await listed.execute("DELETE FROM course WHERE id = 'new'")
     assert await ids(listed, cache, "quasars") == []
@@ -358,11 +374,13 @@ async def test_two_who_publish_several_in_another_order_never_wait_in_a_circle(l
 async def test_a_second_question_is_a_hit_for_everybody_and_one_load_for_all_at_once(
     listed: Postgres, cache: Cache, embedded: Embedded
 ) -> None:
-    await asyncio.gather(*(search.find(Searches(listed), cache, Asked("single flight")) for _ in range(20)))
+    await asyncio.gather(
+        *(search.find(Searches(listed, listed), cache, Asked("single flight")) for _ in range(20))
+    )
     # The page and the counts in it: two entries, each looked for once in Redis.
     assert cache.stats.misses_of["search"] == 2
     other = Cache(open_redis(embedded.redis_url))
-    await search.find(Searches(listed), other, Asked("  Single   FLIGHT"))
+    await search.find(Searches(listed, listed), other, Asked("  Single   FLIGHT"))
     assert (other.stats.misses_of["search"], other.stats.hits_of["search"]) == (0, 1)
     assert other.stats.hit_rate("search") == 1.0
     await other.close()
@@ -372,14 +390,16 @@ async def test_f17_without_redis_it_is_slower_and_never_wrong(listed: Postgres, 
     with DataFolder.open(tmp_path / "data") as folder:
         async with await valkey.start(folder) as server:
             cache = Cache(open_redis(server.url))
-            before = await search.find(Searches(listed), cache, Asked("linear"))
-            assert await search.find(Searches(listed), cache, Asked("linear")) == before
+            before = await search.find(Searches(listed, listed), cache, Asked("linear"))
+            assert await search.find(Searches(listed, listed), cache, Asked("linear")) == before
             assert cache.stats.hits_of["search"] == 1
         # Redis has ended.
-        assert await search.find(Searches(listed), cache, Asked("linear")) == before
+        assert await search.find(Searches(listed, listed), cache, Asked("linear")) == before
         await put(listed, {"id": "late", "title": "Linear late"})
         assert "late" in await ids(listed, cache, "linear")
-        assert [one.id for one in await search.complete(Searches(listed), cache, "linear la")] == ["late"]
+        assert [one.id for one in await search.complete(Searches(listed, listed), cache, "linear la")] == [
+            "late"
+        ]
         assert cache.stats.failures > 0
         async with await valkey.start(folder, port=server.port):
             cache._away_until_s = 0.0
@@ -398,10 +418,11 @@ async def either(
     with DataFolder.open(tmp_path_factory.mktemp("either") / "data") as folder:
         starting = embedded_postgres.start(folder, bin_dir=request.param, initdb_sync=False)
         async with await starting as server:
-            searches = await search.open_searches(PostgresSettings(server.dsn, "tests", connections_max=4))
-            await migrate(searches.postgres)
-            yield searches.postgres
-            await searches.postgres.close()
+            settings = PostgresSettings(server.dsn, "tests", connections_max=4, session=search.SESSION)
+            opened = await open_postgres(settings)
+            await migrate(opened)
+            yield opened
+            await opened.close()
 
 
 async def test_a_typo_finds_similar_titles_where_postgres_can_and_breaks_nothing_where_not(
@@ -412,12 +433,12 @@ async def test_a_typo_finds_similar_titles_where_postgres_can_and_breaks_nothing
     for course in COURSES:
         await put(either, course)
     for text, expected in (("lienar algbera", "algebra"), ("pyhton", "python"), ("linaer", "algebra")):
-        found = await search.find(Searches(either), cache, Asked(text))
+        found = await search.find(Searches(either, either), cache, Asked(text))
         assert found.similar == can, text
         assert [course.id for course in found.courses][:1] == ([expected] if can else []), text
-    assert not (await search.find(Searches(either), cache, Asked("linear"))).similar
+    assert not (await search.find(Searches(either, either), cache, Asked("linear"))).similar
     for text in ("qqqqzzzz", *HOSTILE):
-        await search.find(Searches(either), cache, Asked(text))
+        await search.find(Searches(either, either), cache, Asked(text))
     assert await ids(either, cache, "lienar algbera", category="Music") == []
     # It was there, and is gone while we run.
     await either.execute("DROP EXTENSION IF EXISTS pg_trgm CASCADE")
