@@ -14,7 +14,7 @@ SELECT student, course FROM enrolment WHERE student = ANY($1::text[]);
 
 -- name: items
 -- What the rules need of items that are being played: whose, how long each version lasts and how it was made.
-SELECT item.id, item.course, item.version, course.published AND NOT item.retired AS published,
+SELECT item.id, item.course, item.version, course.published,
     jsonb_object_agg(item_version.version, item_version.duration_ms) AS durations_ms,
     coalesce(jsonb_object_agg(item_version.version, jsonb_build_object(
         'from', item_version.from_version, 'edits', item_version.edits))

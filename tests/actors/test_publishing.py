@@ -165,19 +165,18 @@ async def test_a_draft_moves_nobody(world: World) -> None:
     assert world.catalogue[world.item("one")].version == "v1"
 
 
-async def test_w18_what_was_left_out_is_unpublished_and_is_next_to_nothing(world: World) -> None:
+async def test_r9_what_was_left_out_is_next_to_nothing_and_counts_when_it_is_heard_late(world: World) -> None:
     await world.sought("ana", 1, "one", "v1", 40_000)
     await world.sought("ana", 2, "two", "v1", 10_000)
     session = world.residents["ana"].session
     assert head_of(session, world.catalogue[world.item("one")], world.now_ms).next_item == world.item("two")
     await world.publish("one", version="v1")
     await world.followed()
-    assert not world.catalogue[world.item("two")].published
     assert head_of(session, world.catalogue[world.item("one")], world.now_ms).next_item is None
     turn = await world.sought("ana", 3, "two", "v1", 20_000)
     told = [outcome for outcome in turn.take(GATEWAY) if isinstance(outcome, Deliver)]
-    assert any(b"unpublished" in outcome.frame for outcome in told)
-    assert world.item("two") in session.items, "what was seen is kept"
+    assert not any(b"rejected" in outcome.frame for outcome in told)
+    assert session.items[world.item("two")].position_ms == 20_000
 
 
 async def test_what_is_found_is_read_once_and_a_load_that_runs_is_not_believed(
