@@ -285,6 +285,10 @@ def rows(figures: Figures) -> list[tuple[str, str, str]]:
         said = _times(times)
         met = "" if goal_ms is None else _judged(f"p99 < {goal_ms} ms", times.p99_s * 1000 < goal_ms)
         found.append((f"{kind} ({times.count})", said, met))
+    if figures.seconds:
+        # On a machine that others share, one stalled second is every kind's p99.
+        middle = sorted(figures.seconds, key=lambda second: second.p99_s)[len(figures.seconds) // 2]
+        found.append(("all visits of the middle second", _times(middle), ""))
     for part in figures.parts:
         cores = ", ".join(f"{group} {used:.2f}" for group, used in part.cores.items() if used >= 0.01)
         found.append((f"ack of the fleet, {part.name}", _times(part.ack), ""))
