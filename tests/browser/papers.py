@@ -23,7 +23,7 @@ WORD = "hippopotamus"
 READING = "document.querySelector('[data-testid=reading]')"
 PLACE = f"Number({READING}?.dataset.ms ?? -1)"
 SCROLL = f"{READING}.scrollTop"
-HEAD = "window.playhead.player?.head?.position_ms ?? -1"
+HEAD = "(window.playhead.player?.head?.position_ms ?? -1)"
 
 HOSTILE = """
 <script>window.hurt = 1</script>
