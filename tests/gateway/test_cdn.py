@@ -1,5 +1,6 @@
 """A CDN in front of the private bucket: nginx with the shipped configuration, the real gateway and store."""
 
+import base64
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
+from playwright.async_api import async_playwright
 from yarl import URL
 
 from gateway.http.deps import open_deps
@@ -25,8 +27,10 @@ from persistence.migrate import migrate
 from persistence.objects import WINDOW_S, ObjectStore, open_objects
 from persistence.postgres import PostgresSettings, open_postgres
 from tests.acceptance.system import free_port
+from tests.browser.conftest import FLAGS
 from tests.gateway.edge import Edge, running_edge
 from tests.persistence.catalogue import write_catalogue
+from tests.requirements import chromium_path
 
 pytestmark = [pytest.mark.requires("nginx"), pytest.mark.timeout(120)]
 
@@ -34,6 +38,7 @@ MIB = 1024 * 1024
 SECRET = "0123456789abcdef" * 4
 FOLDER = "course/systems/intro/u1"
 LECTURE = bytes(range(256)) * (3 * MIB // 256) + b"the end"
+PICTURE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 PLAYLIST = '#EXTM3U\n#EXT-X-MAP:URI="360p.mp4",BYTERANGE="9@0"\n#EXTINF:4,\n#EXT-X-BYTERANGE:5@9\n360p.mp4\n'
 
 
@@ -110,7 +115,7 @@ async def _fill(folder: Path, store: ObjectStore) -> None:
         for key, content_type, content in (
             (f"{FOLDER}/360p.mp4", "video/mp4", LECTURE),
             (f"{FOLDER}/cold.mp4", "video/mp4", LECTURE[::-1]),
-            (f"{FOLDER}/poster.jpg", "image/jpeg", b"a picture"),
+            (f"{FOLDER}/poster.jpg", "image/gif", PICTURE),
             (f"{FOLDER}/en.vtt", "text/vtt", b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"),
             ("course/other/theirs/u1/360p.mp4", "video/mp4", b"theirs"),
         ):
@@ -288,6 +293,63 @@ async def test_a_track_and_a_page_of_another_origin_may_load_it(cdn: Cdn) -> Non
     assert allowed.status == 204
     assert "GET" in allowed.headers["Access-Control-Allow-Methods"]
     assert "range" in allowed.headers["Access-Control-Allow-Headers"].lower()
+
+
+# What a page does with addresses: a track on a video of another origin, thumbnails' cues, ranges, a picture.
+LOADS = """async ([captions, cues, lecture, poster]) => {
+  const video = document.createElement("video");
+  video.crossOrigin = "anonymous";
+  const track = document.createElement("track");
+  Object.assign(track, { kind: "captions", src: captions, default: true });
+  const loaded = new Promise((resolve) => {
+    track.onload = () => resolve(track.track.cues[0].text);
+    track.onerror = () => resolve("refused");
+  });
+  video.append(track);
+  document.body.append(video);
+  track.track.mode = "showing";
+  const part = await fetch(lecture, { headers: { Range: "bytes=5-9" } });
+  const picture = new Image();
+  picture.crossOrigin = "anonymous";
+  const seen = new Promise((resolve) => (picture.onload = picture.onerror = ({ type }) => resolve(type)));
+  picture.src = poster;
+  return {
+    caption: await loaded,
+    cues: (await (await fetch(cues)).text()).slice(0, 6),
+    status: part.status,
+    range: part.headers.get("Content-Range"),
+    etag: Boolean(part.headers.get("ETag")),
+    bytes: [...new Uint8Array(await part.arrayBuffer())],
+    picture: await seen,
+  };
+}"""
+
+
+@pytest.mark.requires("chromium")
+async def test_a_browser_lets_a_page_of_another_origin_load_all_of_it(cdn: Cdn) -> None:
+    _, media = await cdn.media("mira")
+    asked = [
+        media["captions"][0]["url"],
+        f"{cdn.web}{media['sprite']['vtt_url']}",
+        media["mp4_url"],
+        media["poster_url"],
+    ]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        # A page of loopback, for only such a one may ask loopback; its own policy is not what is tried.
+        page = await browser.new_page(bypass_csp=True)
+        await page.goto(f"{cdn.web}/healthz")
+        told = await page.evaluate(LOADS, asked)
+        await browser.close()
+    assert told.pop("picture") == "load"
+    assert told == {
+        "caption": "Hello",
+        "cues": "WEBVTT",
+        "status": 206,
+        "range": f"bytes 5-9/{len(LECTURE)}",
+        "etag": True,
+        "bytes": [5, 6, 7, 8, 9],
+    }
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PROPFIND"])
