@@ -1,6 +1,5 @@
 /** Owns the preview: the draft as students would see it, with what can be read already. */
 
-import { KINDS } from "./progress.js";
 import { TeachingApi } from "./teaching_api.js";
 import { findItem } from "./draft_edit.js";
 import { h } from "./element.js";
@@ -35,7 +34,7 @@ function previewRow(item, content) {
   const inside = insideOf(item, content);
   if (!inside) return line;
   const body = h("div", { class: "opening__body" });
-  const element = h("details", { class: "opening" }, h("summary", { "aria-label": `${KINDS[item.kind]}: ${item.title}` }, line), body);
+  const element = h("details", { class: "opening" }, h("summary", {}, line), body);
   element.addEventListener("toggle", async () => element.open && !body.firstChild && body.append(await inside()), { once: true });
   return element;
 }
