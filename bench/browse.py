@@ -159,6 +159,8 @@ class Browse:
         server, options = self._server, self._options
         async with self._steps.step("plan the visits"):
             plan = Plan(await pool(server.postgres, options.seed), options.seed)
+            # In the order in which they are asked: what the warm-up asks is not cold any more.
+            warm_up = list(plan.warm_up())
             visits = plan.visits(round(self._part_s * options.per_second))
             issuer = TokenIssuer(open_keys(server.keys_folder).signing)
             tokens: dict[str, str] = {}
@@ -172,7 +174,7 @@ class Browse:
             return Orders(
                 url=f"http://{web.host}:{web.port}",
                 per_second=options.per_second,
-                warm_up=[with_token(visit) for visit in plan.warm_up()],
+                warm_up=[with_token(visit) for visit in warm_up],
                 visits=[with_token(visit) for visit in visits],
             )
 
