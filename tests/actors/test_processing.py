@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from actors.making import ENCODING
 from actors.processing import (
     Outcome,
     Processing,
@@ -29,7 +31,7 @@ from persistence.courses import CourseContent, ItemContent, SectionContent
 from persistence.embedded import Embedded
 from persistence.media import Media, of_document, pdf_of
 from persistence.migrate import migrate
-from persistence.objects import Objects, ObjectStore, open_objects
+from persistence.objects import Objects, ObjectStore, key_of, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.students import Student, put
 from persistence.uploads import Upload, Wanted
@@ -302,6 +304,10 @@ async def test_an_aborted_upload_stops_its_worker(place: Place) -> None:
     async with asyncio.timeout(20):
         assert await working == "lost"
     assert await place.version(upload) is None
+    # Nothing was finished and kept: the worker stopped in the middle.
+    digest = hashlib.sha256(await asyncio.to_thread(video.read_bytes) + ENCODING.encode()).hexdigest()[:24]
+    assert upload.item is not None
+    assert await place.objects.head(key_of("course", upload.course, upload.item, digest, "360p.mp4")) is None
     assert list((place.folder / "scratch").iterdir()) == []
 
 
