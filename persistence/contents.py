@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from persistence.errors import PlayheadError
 
-MEDIA_KINDS = frozenset({"video", "pdf"})
+MEDIA_OF = {"video": "hls", "pdf": "pdf"}
+MEDIA_KINDS = frozenset(MEDIA_OF)
 """Kinds whose versions come from files; of all others a version is made of the content itself."""
 
 PART_CHARS = 1500

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from persistence import contents, queries
-from persistence.contents import MEDIA_KINDS, BadContent
+from persistence.contents import MEDIA_KINDS, MEDIA_OF, BadContent
 from persistence.courses import ItemContent
 from persistence.errors import PlayheadError
 from persistence.ids import Taken, check_id
@@ -133,10 +133,16 @@ async def claim(postgres: Postgres, course: str, some: Sequence[ItemContent]) ->
 
 
 async def lengths(postgres: Postgres, some: Sequence[ItemContent]) -> dict[str, int]:
-    """By item, how long (content ms) the version is that it names; those that do not exist are missing."""
+    """By item, how long (content ms) the version is that it names; those that do not exist are missing, and
+    those made of a file of another kind than the item has now."""
+    kinds = {item.id: item.kind for item in some}
     named = [(item.id, item.version) for item in some if item.version is not None]
     rows = await postgres.rows(SQL["ready"], [item for item, _ in named], [version for _, version in named])
-    return {row["item"]: row["duration_ms"] for row in rows}
+    return {row["item"]: row["duration_ms"] for row in rows if _fits(kinds[row["item"]], row["media_kind"])}
+
+
+def _fits(kind: str, media_kind: str | None) -> bool:
+    return media_kind is None or MEDIA_OF.get(kind, media_kind) == media_kind
 
 
 async def publish(postgres: Postgres, course: str, some: Sequence[ItemContent]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
+import structlog
 from msgspec import Meta
 
 from gateway.http.problems import not_found
@@ -12,9 +13,12 @@ from gateway.http.routes import Call, Route, Who
 from persistence import courses, progress
 from persistence.courses import PAGE_MAX, Access, Course, CourseItem
 from persistence.delivery import address
+from persistence.errors import StoreError
 from persistence.ids import ID_PATTERN
 from persistence.progress import Progress
 from persistence.students import Role
+
+log = structlog.get_logger()
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -201,6 +205,13 @@ def _line(item: CourseItem, stands: Progress | None) -> ItemLine:
 
 
 def poster_url(call: Call, key: str) -> str | None:
-    """The address of a poster for some minutes; null without one."""
+    """The address of a poster for some minutes; null without one, and for a key that can be none."""
     store = call.deps.settings.objects
-    return address(store, key, time.time()).url if store is not None and key else None
+    if store is None or not key:
+        return None
+    try:
+        return address(store, key, time.time()).url
+    except StoreError as error:
+        # One course's bad key must not take the list from all the others.
+        log.warning("poster_unreadable", error=str(error))
+        return None

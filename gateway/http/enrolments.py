@@ -130,7 +130,7 @@ async def put(call: Call) -> Member:
     try:
         return await enrolments.put(call.deps.postgres, wish.student, call.path_id("course"), wish.role)
     except NoStudent as error:
-        raise Problem(422, "no_student", "There is no such student; they have to sign in once.") from error
+        raise Problem(422, "no_student", "There is no such student.") from error
     except NobodyTeaches as error:
         raise _nobody_teaches() from error
 

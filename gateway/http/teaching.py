@@ -31,9 +31,9 @@ from persistence.drafts import (
     Unpublishable,
     VersionLine,
 )
-from persistence.errors import PlayheadError
+from persistence.errors import PlayheadError, StoreError
 from persistence.ids import ID_PATTERN, BadId, Taken
-from persistence.objects import key_of
+from persistence.objects import check_key, key_of
 from persistence.postgres import Postgres
 from persistence.students import Role
 
@@ -212,7 +212,7 @@ async def create(call: Call) -> Reply:
     wish = call.body(NewCourse)
     student = await students.find(call.deps.postgres, call.student)
     if student is None or not student.may_teach:
-        raise forbidden("Only who may teach may begin a course; an operator can allow it.")
+        raise forbidden("Only who may teach may begin a course: whose profile says may_teach.")
     course = wish.id or id_of(wish.title, secrets.token_hex(3))
 
     async def act(inside: Postgres) -> Reply:
@@ -232,7 +232,7 @@ async def write(call: Call) -> Reply:
     """Replace the draft, if nobody else has meanwhile."""
     course, wish, rev = call.path_id("course"), call.body(DraftWish), etags.expected_rev(call)
     # A key of another course would let its poster be read by whoever is in this one (S1).
-    if wish.poster and not wish.poster.startswith(f"{key_of('course', course)}/"):
+    if wish.poster and not _is_poster(course, wish.poster):
         raise Problem(422, "invalid", "The poster is none that was uploaded for this course.")
     content = msgspec.convert(msgspec.to_builtins(wish), CourseContent)
     with _told():
@@ -298,6 +298,13 @@ async def version(call: Call) -> CourseVersion:
     if found is None:
         raise not_found()
     return found
+
+
+def _is_poster(course: str, key: str) -> bool:
+    with contextlib.suppress(StoreError):
+        check_key(key)
+        return key.startswith(f"{key_of('course', course)}/")
+    return False
 
 
 def id_of(title: str, suffix: str) -> str:

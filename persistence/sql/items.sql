@@ -28,8 +28,8 @@ WHERE item.course <> $1 OR (item.version IS NOT NULL AND item.kind <> new.kind)
 ORDER BY item.id LIMIT 1;
 
 -- name: ready
--- Those of these versions that exist, and how long they are.
-SELECT item, version, duration_ms FROM item_version
+-- Those of these versions that exist, how long they are, and what kind of media they are.
+SELECT item, version, duration_ms, media ->> 'kind' AS media_kind FROM item_version
 WHERE (item, version) IN (SELECT * FROM unnest($1::text[], $2::text[]));
 
 -- name: retire
