@@ -21,7 +21,7 @@ from actors import scratch
 from actors.ffmpeg import Limits
 from actors.making import Made, Work, make
 from persistence import drafts, items, uploads
-from persistence.errors import PlayheadError, StoreError
+from persistence.errors import PlayheadError, SetupError, StoreError, StoreUnavailable
 from persistence.objects import Objects, ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
 from persistence.uploads import Held, Upload
@@ -116,7 +116,8 @@ class _Worker:
             return "ready" if await self._make() else "lost"
         except StoreError as error:
             log.warning("upload_put_off", upload=str(self._held.upload.id), error=str(error))
-            await self._let_go()
+            # A store that is away, or a key that must be mended, says nothing against the file.
+            await self._let_go(counts=not isinstance(error, StoreUnavailable | SetupError))
             return "again"
         except PlayheadError as error:
             return (
@@ -131,9 +132,9 @@ class _Worker:
             await self._let_go()
             return "again"
 
-    async def _let_go(self) -> None:
+    async def _let_go(self, counts: bool = False) -> None:
         with contextlib.suppress(StoreError):
-            await self._held.release()
+            await self._held.release(counts)
 
     async def _make(self) -> bool:
         upload = self._held.upload

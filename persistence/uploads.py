@@ -250,9 +250,9 @@ class Held:
         """Nothing can be made of it, for a reason that people can read; False as above."""
         return await self._mine(SQL["fail"], reason[:500])
 
-    async def release(self) -> None:
-        """Let another try."""
-        await self._mine(SQL["release"])
+    async def release(self, counts: bool = False) -> None:
+        """Let another try after a while; with `counts` only so often as workers may die of it."""
+        await self._mine(SQL["release"], 0 if counts else 1)
 
     async def _mine(self, query: str, *more: object) -> bool:
         """Whether the statement found the upload with our attempt."""

@@ -44,9 +44,10 @@ UPDATE upload SET state = $2, reason = $3, lease_until = NULL, changed_at = now(
 WHERE id = $1 AND state IN ('uploading', 'processing') RETURNING *;
 
 -- name: claim
--- Take an upload to work on it, unless somebody has it, it ended, or too many have tried.
+-- Take an upload to work on it, unless somebody has it, it ended, or too many have tried who did not give it back.
 UPDATE upload SET attempts = attempts + 1, lease_until = now() + make_interval(secs => $2::float8)
-WHERE id = $1 AND state = 'processing' AND attempts < $3 AND (lease_until IS NULL OR lease_until < now())
+WHERE id = $1 AND state = 'processing' AND attempts - released < $3
+    AND (lease_until IS NULL OR lease_until < now())
 RETURNING *;
 
 -- name: hold
@@ -65,8 +66,10 @@ UPDATE upload SET state = 'failed', reason = $3, lease_until = NULL, changed_at 
 WHERE id = $1 AND attempts = $2 AND state = 'processing' RETURNING id;
 
 -- name: release
--- Let go of an upload that could not be worked on now, so that it is tried again.
-UPDATE upload SET lease_until = NULL WHERE id = $1 AND attempts = $2 AND state = 'processing' RETURNING id;
+-- Let go of an upload that could not be worked on now, so that it is tried again after a while; `released` takes the
+-- attempt back where $3 is 1.
+UPDATE upload SET lease_until = NULL, released = released + $3::int, submitted_at = now()
+WHERE id = $1 AND attempts = $2 AND state = 'processing' RETURNING id;
 
 -- name: lock_item
 -- Have one version of an item made at a time, until the transaction ends.
@@ -87,7 +90,7 @@ WHERE item.id = $1;
 -- name: give_up
 -- End what worker after worker died of.
 UPDATE upload SET state = 'failed', reason = $2, lease_until = NULL, changed_at = now()
-WHERE state = 'processing' AND attempts >= $1 AND (lease_until IS NULL OR lease_until < now()) RETURNING id;
+WHERE state = 'processing' AND attempts - released >= $1 AND (lease_until IS NULL OR lease_until < now()) RETURNING id;
 
 -- name: waiting
 -- Take what waits for a worker and was not given to one lately.

@@ -314,9 +314,22 @@ async def test_an_aborted_upload_stops_its_worker(place: Place) -> None:
 async def test_f18_a_store_that_is_away_is_tried_again(place: Place) -> None:
     upload = await place.sent(await place.course(), "pdf", make_pdf(place.folder / "later.pdf"))
     away = replace(place.settings, objects=replace(place.settings.objects, endpoint_url="http://127.0.0.1:1"))
-    assert await process(away, upload.id) == "again"
-    assert (await place.now(upload)).state == "processing"
+    # More often than workers may die of it: that the store is away says nothing against the file.
+    for _ in range(uploads.ATTEMPTS_MAX + 1):
+        assert await process(away, upload.id) == "again"
+        await uploads.give_up(place.postgres)
+        assert (await place.now(upload)).state == "processing"
     assert await process(place.settings, upload.id) == "ready"
+
+
+async def test_a_file_the_store_does_not_have_is_not_tried_for_ever(place: Place) -> None:
+    upload = await place.sent(await place.course(), "pdf", make_pdf(place.folder / "gone.pdf"))
+    await place.objects.delete(upload.key)
+    for _ in range(uploads.ATTEMPTS_MAX):
+        assert await process(place.settings, upload.id) == "again"
+    assert await process(place.settings, upload.id) == "not waiting"
+    await uploads.give_up(place.postgres)
+    assert (await place.now(upload)).state == "failed"
 
 
 async def test_the_sweep_starts_what_nobody_works_on_and_gives_up_in_the_end(place: Place) -> None:

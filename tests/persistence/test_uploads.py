@@ -157,13 +157,33 @@ async def test_attempts_are_bounded(begun: Begun) -> None:
     upload = await begun.arrived()
     for _ in range(uploads.ATTEMPTS_MAX):
         assert await uploads.give_up(begun.postgres) == 0
-        held = await uploads.claim(begun.postgres, upload, 30)
-        assert held is not None
-        await held.release()
+        assert await uploads.claim(begun.postgres, upload, 30) is not None
+        await begun.postgres.execute("UPDATE upload SET lease_until = now() - interval '1 s'")
     assert await uploads.claim(begun.postgres, upload, 30) is None
     assert await uploads.give_up(begun.postgres) == 1
     ended = await uploads.read(begun.postgres, "ina", upload)
     assert ended is not None and ended.state == "failed" and "3 times" in ended.reason
+
+
+async def test_f18_an_upload_given_back_is_none_that_a_worker_died_of(begun: Begun) -> None:
+    upload = await begun.arrived()
+    for attempt in range(1, 3 * uploads.ATTEMPTS_MAX):
+        held = await uploads.claim(begun.postgres, upload, 30)
+        assert held is not None and held.upload.attempts == attempt
+        await held.release()
+        # Not at once again: the store is away for a while.
+        assert await uploads.waiting(begun.postgres, 5) == []
+        assert await uploads.give_up(begun.postgres) == 0
+
+
+async def test_what_a_store_refuses_for_good_counts_as_an_attempt(begun: Begun) -> None:
+    upload = await begun.arrived()
+    for _ in range(uploads.ATTEMPTS_MAX):
+        held = await uploads.claim(begun.postgres, upload, 30)
+        assert held is not None
+        await held.release(counts=True)
+    assert await uploads.claim(begun.postgres, upload, 30) is None
+    assert await uploads.give_up(begun.postgres) == 1
 
 
 async def test_u1_what_nobody_completes_ends_and_its_file_goes(begun: Begun) -> None:
