@@ -16,6 +16,7 @@ from gateway.http import file_kinds
 from gateway.http.problems import Problem, not_found, unavailable
 from gateway.http.routes import Call, Route, Who
 from persistence import uploads
+from persistence.errors import StoreError, StoreUnavailable
 from persistence.ids import ID_PATTERN
 from persistence.items import EDITS_MAX
 from persistence.objects import SEND_S, Objects, Part, part_bytes, presign_put
@@ -254,7 +255,14 @@ async def _assemble(objects: Objects, upload: Upload, noted: list[SentPart]) -> 
                 409, "part_changed", f"Part {part.number} is another than was noted; send it again."
             )
     assert upload.multipart_id is not None
-    await objects.complete_parts(upload.key, upload.multipart_id, [whole[n] for n in sorted(whole)])
+    try:
+        await objects.complete_parts(upload.key, upload.multipart_id, [whole[n] for n in sorted(whole)])
+    except StoreUnavailable:
+        raise
+    except StoreError:
+        # Another `complete` may have been first (S7): then the store has the file, and the parts no more.
+        if await objects.head(upload.key) is None:
+            raise
 
 
 def _missing(numbers: list[int]) -> Problem:
@@ -276,11 +284,17 @@ async def _why_not(objects: Objects, upload: Upload) -> str:
 
 
 async def abort(call: Call) -> None:
-    """`DELETE /v1/teaching/uploads/{upload}`: whoever works on it stops within about a second."""
+    """`DELETE /v1/teaching/uploads/{upload}`: whoever works on it writes no more from now on.
+
+    It is heard within about a second, and the work stops at the next step of the encoding.
+    """
     upload = await _of_call(call)
+    if upload.state != "ready":
+        ended = await uploads.end(call.deps.postgres, upload.id, "aborted", "it was aborted")
+        # It ended by itself, or became ready, since it was read.
+        upload = ended or await _of_call(call)
     if upload.state == "ready":
         raise Problem(409, "upload_ready", "The file is ready; take its version out of the draft instead.")
-    await uploads.end(call.deps.postgres, upload.id, "aborted", "it was aborted")
 
 
 async def _of_call(call: Call) -> Upload:

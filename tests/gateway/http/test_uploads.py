@@ -17,8 +17,9 @@ from actors.processing import process
 from gateway.http.deps import open_deps
 from gateway.http.server import WebServer, make_app
 from gateway.http.settings import WebSettings
-from persistence import drafts
+from persistence import drafts, uploads
 from persistence.courses import CourseContent, ItemContent, SectionContent
+from persistence.errors import StoreError
 from persistence.students import Enrolment, Student, enrol, put
 from tests.actors.videos import CAPTIONS, make_pdf, make_picture, make_video
 from tests.gateway.http.conftest import Answer, Web
@@ -212,6 +213,48 @@ async def test_s7_complete_is_once_and_only_of_what_was_sent(page: Page, tmp_pat
     await page.until_ended(sent["upload"])
     assert (await page.ask("POST", sent["upload"], "/complete")).json["state"] == "ready"
     assert (await page.ask("DELETE", sent["upload"])).status == 409
+
+
+async def test_s7_two_completes_at_once_are_both_answered(page: Page) -> None:
+    for _ in range(3):
+        begun = (await page.begin(**_video(length_bytes=9 * MIB))).json
+        for part in begun["parts"]:
+            assert await page.put(part["url"], b"b" * part["length_bytes"], "video/mp4") == 200
+        answers = await asyncio.gather(*(page.ask("POST", begun["upload"], "/complete") for _ in range(2)))
+        # It is no video (U3), which both hear.
+        assert [(one.status, one.json.get("state")) for one in answers] == [(200, "failed")] * 2
+
+
+async def test_parts_the_store_cannot_put_together_are_no_success(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = (await page.begin(**_video(length_bytes=9 * MIB))).json
+    for part in begun["parts"]:
+        assert await page.put(part["url"], b"b" * part["length_bytes"], "video/mp4") == 200
+
+    async def refuses(*_: object) -> None:
+        raise StoreError("the object store refused the request")
+
+    monkeypatch.setattr(page.web.deps.objects, "complete_parts", refuses)
+    assert (await page.ask("POST", begun["upload"], "/complete")).status >= 500
+    assert (await page.ask("GET", begun["upload"])).json["state"] == "uploading"
+    await page.ask("DELETE", begun["upload"])
+
+
+async def test_an_abort_that_comes_too_late_says_so(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = (await page.begin(**_video())).json["upload"]
+    end = uploads.end
+
+    async def later(*asked: Any) -> Any:
+        """A worker is done in just this moment."""
+        await page.web.deps.postgres.execute(
+            "UPDATE upload SET state = 'ready' WHERE id = $1", uuid.UUID(upload)
+        )
+        return await end(*asked)
+
+    monkeypatch.setattr(uploads, "end", later)
+    answer = await page.ask("DELETE", upload)
+    assert (answer.status, answer.json["code"]) == (409, "upload_ready")
 
 
 async def test_h7_a8_only_instructors_of_the_course_upload(page: Page) -> None:
