@@ -13,6 +13,13 @@ LOCK = 0x706C6179
 MONTHLY = ("checkpoint_history", "head_change", "experience")
 MONTHS_AHEAD = 2
 TIMEOUT_S = 300.0
+# What a request may take is too little for an index of all courses.
+_PATIENCE = f"SET LOCAL lock_timeout = '{TIMEOUT_S:.0f}s'; SET LOCAL statement_timeout = '{TIMEOUT_S:.0f}s'"
+_TRIGRAMS_THERE = """
+    SELECT trigrams AND to_regclass('listing_trigrams') IS NOT NULL
+        AND EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')
+    FROM listing_state
+"""
 
 
 async def migrate(postgres: Postgres, folder: Path = MIGRATIONS) -> list[str]:
@@ -24,9 +31,7 @@ async def migrate(postgres: Postgres, folder: Path = MIGRATIONS) -> list[str]:
     scripts = _read(folder)
     applied: list[str] = []
     async with postgres.connection() as connection, connection.transaction():
-        await connection.execute(
-            f"SET LOCAL lock_timeout = '{TIMEOUT_S:.0f}s'; SET LOCAL statement_timeout = '{TIMEOUT_S:.0f}s'"
-        )
+        await connection.execute(_PATIENCE)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK, timeout=TIMEOUT_S)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, sha256 text NOT NULL,"
@@ -45,9 +50,19 @@ async def migrate(postgres: Postgres, folder: Path = MIGRATIONS) -> list[str]:
                     f" {known[name][:12]} then); restore it and put the change into a new file"
                 )
     await ensure_months(postgres)
-    # An extension may have come, or gone, since the last start.
-    await postgres.execute("SELECT ensure_trigrams()", timeout_s=TIMEOUT_S)
+    await _ensure_trigrams(postgres)
     return applied
+
+
+async def _ensure_trigrams(postgres: Postgres) -> None:
+    """Make the index of misspelt titles where it can be had: an extension may have come, or gone, meanwhile.
+
+    Where all is there already nothing is locked, so that a start waits for nobody who publishes.
+    """
+    async with postgres.connection() as connection, connection.transaction():
+        await connection.execute(_PATIENCE)
+        if not await connection.fetchval(_TRIGRAMS_THERE):
+            await connection.execute("SELECT ensure_trigrams()", timeout=TIMEOUT_S)
 
 
 async def ensure_months(postgres: Postgres) -> None:

@@ -446,3 +446,20 @@ async def test_a_typo_finds_similar_titles_where_postgres_can_and_breaks_nothing
     assert await ids(either, cache, "pyhtom") == []
     await either.execute("SELECT ensure_trigrams()")
     assert await ids(either, cache, "pythn") == (["python"] if can else [])
+
+
+async def test_a_migrate_waits_for_who_publishes_only_where_the_index_is_not_there(either: Postgres) -> None:
+    can = await either.value("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')")
+    async with either.transaction() as publishing:
+        await publishing.execute("LOCK TABLE listing IN ROW EXCLUSIVE MODE")
+        async with asyncio.timeout(1.5):
+            assert await migrate(either) == []
+    await either.execute("DROP INDEX IF EXISTS listing_trigrams")
+    async with either.transaction() as publishing:
+        await publishing.execute("LOCK TABLE listing IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(migrate(either))
+        # For longer than a request waits for a lock.
+        await asyncio.wait((migrating,), timeout=2.5)
+        assert migrating.done() != can
+    await migrating
+    assert await either.value("SELECT to_regclass('listing_trigrams') IS NOT NULL") == can
