@@ -24,7 +24,7 @@ from persistence import drafts, items, uploads
 from persistence.errors import PlayheadError, SetupError, StoreError, StoreUnavailable
 from persistence.objects import Objects, ObjectStore, open_objects
 from persistence.postgres import Postgres, PostgresSettings, open_postgres
-from persistence.uploads import Held, Upload
+from persistence.uploads import Held, Swept, Upload
 
 log = structlog.get_logger()
 
@@ -241,13 +241,27 @@ class Processing:
         """End uploads that nobody completes (U1), and remove from the store what was sent of ended ones."""
         await uploads.abandon(self._postgres, abandoned_s)
         gone = []
-        for ended in await uploads.unswept(self._postgres, ended_s):
+        try:
+            for ended in await uploads.unswept(self._postgres, ended_s):
+                if await self._delete(ended):
+                    gone.append(ended.id)
+        finally:
+            # Also where the store went away in the middle.
+            if gone:
+                await uploads.swept(self._postgres, gone)
+
+    async def _delete(self, ended: Swept) -> bool:
+        """Whether what was sent is gone from the store; one that it keeps must not keep the others there."""
+        try:
             if ended.multipart_id is not None:
                 await self._objects.abort_parts(ended.key, ended.multipart_id)
             await self._objects.delete(ended.key)
-            gone.append(ended.id)
-        if gone:
-            await uploads.swept(self._postgres, gone)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            log.warning("upload_not_cleared", upload=str(ended.id), error=str(error))
+            return False
+        return True
 
     async def sweep_for_ever(self) -> None:
         """Sweep and clear in turn; a store that is away is asked again."""

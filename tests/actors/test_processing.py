@@ -29,6 +29,7 @@ from gateway.http.deps import IN_CLUSTER
 from persistence import drafts, uploads
 from persistence.courses import CourseContent, ItemContent, SectionContent
 from persistence.embedded import Embedded
+from persistence.errors import StoreError, StoreUnavailable
 from persistence.media import Media, of_document, pdf_of
 from persistence.migrate import migrate
 from persistence.objects import Objects, ObjectStore, key_of, open_objects
@@ -369,6 +370,46 @@ async def test_u1_the_file_of_an_ended_upload_goes_from_the_store(place: Place) 
     # What was made of it stays.
     pdf = pdf_of((await place.version(ended))["media"])
     assert pdf is not None and await place.objects.head(pdf.key) is not None
+
+
+class _Refusing(Objects):
+    """A store that does not delete everything."""
+
+    def __init__(self, objects: Objects, error: StoreError, key: str) -> None:
+        super().__init__(objects._client, objects.store)
+        self._error = error
+        self._key = key
+
+    async def delete(self, key: str) -> None:
+        if key == self._key:
+            raise self._error
+        await super().delete(key)
+
+
+async def test_a_file_the_store_will_not_delete_keeps_no_other(place: Place) -> None:
+    course = await place.course()
+    before, stuck, after = [
+        await place.sent(course, "pdf", make_pdf(place.folder / f"{name}.pdf"))
+        for name in ("before", "stuck", "after")
+    ]
+    for one in (before, stuck, after):
+        await uploads.end(place.postgres, one.id, "aborted", "no more")
+
+    async def left() -> set[str]:
+        keys = [one.key for one in (before, stuck, after)]
+        query = "SELECT key FROM upload WHERE key = ANY ($1) AND NOT swept"
+        return {row["key"] for row in await place.postgres.rows(query, keys)}
+
+    away = _Refusing(place.objects, StoreUnavailable("away"), stuck.key)
+    with pytest.raises(StoreUnavailable):
+        await Processing(place.postgres, away, place.settings, process).clear(ended_s=0)
+    # What went before the store was away is noted.
+    assert await left() == {stuck.key, after.key}
+    held = _Refusing(place.objects, StoreError("held"), stuck.key)
+    await Processing(place.postgres, held, place.settings, process).clear(ended_s=0)
+    assert await left() == {stuck.key}
+    await Processing(place.postgres, place.objects, place.settings, process).clear(ended_s=0)
+    assert await left() == set()
 
 
 def _workers(scratch: Path) -> dict[int, int]:
