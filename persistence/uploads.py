@@ -155,9 +155,11 @@ async def begin(
     asked = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
     known = await postgres.row(SQL["of_request"], student, request_key)
     if known is None:
-        await postgres.row(
-            SQL["begin"], *_columns(uuid.uuid4(), student, request_key, wanted, part_bytes, asked)
-        )
+        columns = _columns(uuid.uuid4(), student, request_key, wanted, part_bytes, asked)
+        async with postgres.transaction() as inside:
+            # Two at once would each count without the other (U5).
+            await inside.execute(SQL["lock_course"], wanted.course)
+            await inside.row(SQL["begin"], *columns)
         known = await postgres.row(SQL["of_request"], student, request_key)
     upload = _upload(known)
     if known is None or upload is None:

@@ -3,6 +3,10 @@
 SELECT EXISTS (SELECT FROM enrolment WHERE student = $1 AND course = $2 AND role = 'instructor') AS instructor,
     (SELECT kind FROM item WHERE id = $3 AND course = $2) AS kind;
 
+-- name: lock_course
+-- Have the open uploads of a course counted by one at a time, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('uploads:' || $1, 0));
+
 -- name: begin
 -- Add an upload unless the request was heard before or too many of the course are open.
 INSERT INTO upload (id, course, item, purpose, file_name, content_type, length_bytes, part_bytes, key, edits,

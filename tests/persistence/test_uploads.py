@@ -101,6 +101,18 @@ async def test_u5_a_course_has_so_many_open_uploads_and_no_more(
     await uploads.begin(begun.postgres, "ina", "third", WANTED, SEND_PART_BYTES)
 
 
+async def test_u5_begun_at_once_they_are_no_more_either(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "OPEN_MAX", 3)
+    asked = (
+        uploads.begin(begun.postgres, "ina", uuid.uuid4().hex, WANTED, SEND_PART_BYTES) for _ in range(8)
+    )
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert len([one for one in answers if isinstance(one, Upload)]) == 2
+    assert len([one for one in answers if isinstance(one, TooManyUploads)]) == 6
+
+
 async def test_h7_only_instructors_of_the_course_see_an_upload(begun: Begun) -> None:
     assert await uploads.read(begun.postgres, "ina", begun.upload.id) == begun.upload
     assert [one.id for one in await uploads.of_course(begun.postgres, "ina", "bees")] == [begun.upload.id]
