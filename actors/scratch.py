@@ -17,14 +17,23 @@ def folder(parent: Path | None = None) -> Iterator[Path]:
     root = parent or Path(tempfile.gettempdir()) / f"playhead-uploads-{os.getuid()}"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear(root)
-    made = Path(tempfile.mkdtemp(prefix="upload-", dir=root))
-    lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    made, lock = _make(root)
     try:
-        # Held by this process alone: the kernel lets go of it however the process ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        os.close(lock)
+
+
+def _make(root: Path) -> tuple[Path, int]:
+    """A new folder and its lock, held by this process alone: the kernel lets go however the process ends."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix="upload-", dir=root))
+        lock = os.open(made / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Before we held it, another worker could take the folder for left behind, and remove it.
+        if os.fstat(lock).st_nlink > 0:
+            return made, lock
         os.close(lock)
 
 
