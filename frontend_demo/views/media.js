@@ -141,7 +141,7 @@ export class Media extends Emitter {
   /** The user asks to try again now. */
   again() {
     this.#failures = 0;
-    void this.load();
+    void this.#loadAnew();
   }
 
   close() {
@@ -335,9 +335,19 @@ export class Media extends Emitter {
     this.#retry_timer = setTimeout(() => this.#resume(), wait_ms);
   }
 
+  /**
+   * What is known may be of a download that has been deleted since, or of the server while the lecture has come to
+   * this device: it would fail for as long as it is known. Without an answer it is tried all the same.
+   */
+  async #loadAnew() {
+    clearTimeout(this.#retry_timer);
+    await this.#addresses.renew().catch(() => {});
+    if (!this.#closed) await this.load();
+  }
+
   /** Goes on loading where the buffer ends: what is loaded plays on. A downloaded lecture has other addresses off line. */
   async #resume() {
-    if (!this.#hls?.levels.length) return void this.load();
+    if (!this.#hls?.levels.length) return this.#loadAnew();
     const answer = await this.#addresses.renew().catch(() => null);
     if (this.#closed) return;
     if (!answer || (await this.#adopt(answer).catch(() => true))) return this.#hls.startLoad();
