@@ -189,9 +189,9 @@ export class Api {
   }
 }
 
-/** Off line nothing can be renewed; what is kept on this device is answered all the same. */
+/** Off line, or from a server in trouble, nothing is renewed; what is kept on this device is answered all the same. */
 function offLine(error) {
-  if (error.status !== 0) throw error;
+  if (error.status !== 0 && !(error.status >= 500)) throw error;
 }
 
 async function problem(response) {

@@ -31,7 +31,12 @@ export async function answer(request, { fetch = globalThis.fetch, storage } = {}
   }
   if (told.status >= 500) return Response.json(kept.value);
   if (!told.ok) return told;
-  return fresh(shelf, kept, told);
+  try {
+    return await fresh(shelf, kept, told);
+  } catch {
+    // It broke off, or it is no JSON: a network that answers in the server's place.
+    return Response.json(kept.value);
+  }
 }
 
 /** What the server says now; for the version that is kept, addresses are those of this device. */
@@ -39,7 +44,8 @@ async function fresh(shelf, kept, told) {
   const value = await told.clone().json();
   const same = (value.version ?? kept.slip.version) === kept.slip.version;
   if (kept.local) return same ? Response.json(kept.value) : told;
-  if (same) await shelf.putJson(kept.slip.id, kept.name, value);
+  // A full disk keeps the answer before; this one is as good.
+  if (same) await shelf.putJson(kept.slip.id, kept.name, value).catch(() => {});
   return told;
 }
 

@@ -186,6 +186,21 @@ test("on line the server is believed: its place is kept, its refusal stands, ano
   assert.equal((await shelf.json("d1", "item.json")).version, "v1", "the kept item stays of its version");
 });
 
+test("an answer that cannot be read is none, and one that cannot be kept is an answer", async () => {
+  const { storage } = await shelved();
+  const cut = new ReadableStream({ start: (controller) => controller.error(new TypeError("cut off")) });
+  for (const body of ["<html>Pay for this network</html>", cut]) {
+    for (const path of ["/v1/items/lec1", "/v1/items/lec1/media"]) {
+      const told = await answer(asked(path), { storage, fetch: async () => new Response(body) });
+      assert.equal((await told.json()).version, "v1", path);
+    }
+  }
+  const cache = await storage.open((await storage.keys())[0]);
+  cache.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
+  const says = async () => Response.json({ id: "lec1", version: "v1", progress: { position_ms: 99 } });
+  assert.equal((await (await answer(asked("/v1/items/lec1"), { storage, fetch: says })).json()).progress.position_ms, 99);
+});
+
 function server(version, files, served = files) {
   return async (path) => {
     if (path === "/shell.json") return Response.json({ version, files });
