@@ -254,7 +254,8 @@ export class Reader extends Standing {
     this.#tellRead();
     this.#visit.act(kind, fields);
     if (kind !== "marked") this.answerOffer();
-    this.#floating = kind !== "marked";
+    // Where a reset leads is known here; the head of before, which is all there is off line, would lead back.
+    if (kind !== "marked") this.#floating = kind === "undone";
     if (kind === "undone") this.#ask();
     this.emit("change");
   }

@@ -209,6 +209,25 @@ test("off line everything is written down, and goes up afterwards", async () => 
   assert.deepEqual(sought(end), [1_000, 2_000, 3_000, 4_000]);
 });
 
+test("off line too, who starts afresh stays at the beginning", async () => {
+  const page = fakePage();
+  const { time, end, client, reader, sheet } = await desk({ head: { rev: 3, position_ms: 6_000 }, page: { window: page.window, document: page.document } });
+  client.cut();
+  reader.reset();
+  await time.pass(20_000);
+  page.hide();
+  await time.pass(1_000);
+  page.show();
+  await time.pass(1_000);
+  assert.deepEqual([reader.position_ms, sheet.place_ms], [0, 0]);
+  client.start();
+  await time.pass(200);
+  assert.equal(end.kinds().find((kind) => kind === "reset"), "reset");
+  end.push("doc", { rev: 4, position_ms: 0, device: client.device.id });
+  await time.pass(10);
+  assert.equal(sheet.place_ms, 0);
+});
+
 test("a head of another version is no place here (R9)", async () => {
   const { time, end, sheet, reader } = await desk();
   const told = [];
