@@ -20,6 +20,8 @@ export function readingFrame({ context, item, course, label, edges, tools = [], 
   const { api, client, signIn, playerChanged } = context;
   const start_ms = item.progress?.position_ms ?? 0;
   const reader = read({ client, item: item.id, version: item.version, duration_ms: item.duration_ms, start_ms });
+  // Opened in a tab behind others, nothing is seen yet: the browser says only when that changes.
+  if (document.visibilityState === "hidden") reader.flush();
   playerChanged(reader);
   const box = h("div", { class: "reading__box", tabindex: "0", role: "region", "aria-label": label, data: { testid: "reading" } });
   const together = keepTogether({ box, reader, edges });
