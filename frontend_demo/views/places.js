@@ -18,7 +18,8 @@ const OWN_PX = 2;
 const SEARCH_MS = 3_000;
 
 const HANDS = ["wheel", "touchstart", "touchmove", "pointerdown", "pointermove", "keydown"];
-const SCROLLING_KEYS = new Set([" ", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "Home", "End"]);
+/** Also those that bring another link into view, or follow one. */
+const SCROLLING_KEYS = new Set([" ", "PageUp", "PageDown", "ArrowUp", "ArrowDown", "Home", "End", "Tab", "Enter"]);
 
 /**
  * What is in view. `edges` are the upper edges of the pages in px, and the lower edge of the last.
