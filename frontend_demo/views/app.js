@@ -41,6 +41,7 @@ async function start() {
   const kind = deviceKind();
   document.documentElement.dataset.frame = frame ?? "none";
   window.addEventListener("hashchange", () => void route());
+  document.querySelector(".skip").addEventListener("click", skip);
   const problem = await signInFromAddress();
   api.followOtherTabs(otherTab);
   if (problem && frame) tellAround("sign-in", problem);
@@ -48,6 +49,12 @@ async function start() {
   if (!api.student) return showSignIn();
   await begin(kind);
   void startOffline({ student: () => api.student, player: () => window.playhead.player });
+}
+
+/** The address names the page: a link within it goes by the focus alone. */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
 }
 
 async function begin(kind) {

@@ -12,8 +12,8 @@ const TAGS = [
 ];
 const ATTRIBUTES = ["href", "src", "alt", "title", "start", "align", "colspan", "rowspan"];
 
-/** Addresses a text may name: the web, mail, and places of this site; never a script. */
-const ADDRESSES = /^(?:https?:|mailto:|#|\/(?!\/))/i;
+/** Addresses a text may name: the web, mail, and places of this site; never a script, nor a sign-in as somebody else. */
+const ADDRESSES = /^(?!.*#sign-in=)(?:https?:|mailto:|#\/|\/(?![\\/]))/i;
 
 /**
  * The text as elements. Headings begin a step lower, for the page has its own; links leave in another tab.

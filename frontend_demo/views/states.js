@@ -15,7 +15,7 @@ export function signInView({ problem, why, name, back }) {
   const title = problem ? "That link did not work" : (why ?? "Pick up where you left off");
   return h(
     "main",
-    { id: "main", class: "notice", data: { testid: "signed-out" } },
+    { id: "main", tabindex: "-1", class: "notice", data: { testid: "signed-out" } },
     mark(),
     h("h1", { tabindex: "-1" }, title),
     h(
