@@ -31,10 +31,15 @@ export class Captions extends Emitter {
     return this.#shown;
   }
 
-  /** Takes the tracks of the lecture and shows the one the student likes. */
+  /** Takes the tracks of the lecture and shows the one the student likes; of known ones, newer addresses. */
   use(captions = []) {
+    let more = false;
     for (const { language, label, url } of captions) {
-      if (this.#tracks.has(language)) continue;
+      const known = this.#tracks.get(language);
+      // One that has been read, or is being read, stays: only what is not asked for yet has an address that may end.
+      if (known?.readyState === HTMLTrackElement.NONE) known.src = url;
+      if (known) continue;
+      more = true;
       const element = h("track", { kind: "captions", src: url, srclang: language, label });
       element.addEventListener("error", () => this.#forget(language));
       this.#video.append(element);
@@ -42,7 +47,8 @@ export class Captions extends Emitter {
       element.track.addEventListener("cuechange", () => language === this.#shown && this.#draw());
       this.#tracks.set(language, element);
     }
-    this.#show(likedOf(liking().captions, [...this.#tracks.keys()]));
+    // What is shown stays when the same ones come again.
+    if (more) this.#show(likedOf(liking().captions, [...this.#tracks.keys()]));
   }
 
   /** Shows a language, or none. */

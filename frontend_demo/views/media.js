@@ -25,7 +25,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 const REFUSED = new Set([401, 403, 410]);
 
 /**
- * Events: `trouble` {text} (null: it is over), `addresses` {answer} (at each load), `qualities` {} (they are
+ * Events: `trouble` {text} (null: it is over), `addresses` {answer} (new ones), `qualities` {} (they are
  * known), `quality` {name, auto} (another one is on the screen), `failed` {code, status, fatal}.
  */
 export class Media extends Emitter {
@@ -246,6 +246,7 @@ export class Media extends Emitter {
     try {
       const answer = await this.#addresses.renew();
       if (this.#closed) return;
+      this.emit("addresses", { answer });
       if (!(await this.#adopt(answer))) this.#use(answer);
       this.#keepFresh();
     } catch (error) {
@@ -350,6 +351,7 @@ export class Media extends Emitter {
     if (!this.#hls?.levels.length) return this.#loadAnew();
     const answer = await this.#addresses.renew().catch(() => null);
     if (this.#closed) return;
+    if (answer) this.emit("addresses", { answer });
     if (!answer || (await this.#adopt(answer).catch(() => true))) return this.#hls.startLoad();
     this.#use(answer);
   }

@@ -6,6 +6,9 @@ import { thumbnailAt, thumbnailsOf } from "./sprite.js";
 /** Width of the picture, px; the style sheet's --thumb-width says the same. */
 const WIDTH = 160;
 
+/** A picture that failed is asked for again after this, not at every move of the pointer. */
+const AGAIN_MS = 5_000;
+
 /** @returns {{element: HTMLElement, use: (sprite: {image_url: string, vtt_url: string} | null) => void, show: (at_ms: number) => void}} */
 export function thumbnails() {
   const element = h("span", { class: "seek__thumb", hidden: true, data: { testid: "thumbnail" } });
@@ -18,9 +21,10 @@ export function thumbnails() {
     element.hidden = !cue;
     if (cue) paint(element, cue, sheet);
   };
+  const failed = () => void setTimeout(() => (loading = null), AGAIN_MS);
   const show = (at_ms) => {
     wanted_ms = at_ms;
-    loading ??= sprite && load(sprite).then((loaded) => ((sheet = loaded), draw()), () => {});
+    loading ??= sprite && load(sprite).then((loaded) => ((sheet = loaded), draw()), failed);
     draw();
   };
   const use = (given) => {
