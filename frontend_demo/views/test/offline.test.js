@@ -80,6 +80,8 @@ test("what is kept answers 206 with the very bytes, 416 past them, 200 for the w
   const part = await answered(kept(), new Request(`${SITE}/x`, { headers: { Range: "bytes=2-5" } }));
   assert.deepEqual([part.status, part.headers.get("Content-Range"), await part.text()], [206, "bytes 2-5/10", "2345"]);
   assert.equal(part.headers.get("Content-Type"), "video/mp4");
+  assert.equal(part.headers.get("X-Content-Type-Options"), "nosniff");
+  assert.equal(part.headers.get("Content-Security-Policy"), "sandbox");
   assert.equal((await answered(kept(), new Request(`${SITE}/x`, { headers: { Range: "bytes=99-" } }))).status, 416);
   const whole = await answered(kept(), new Request(`${SITE}/x`));
   assert.deepEqual([whole.status, whole.headers.get("Content-Length"), await whole.text()], [200, "10", "0123456789"]);
