@@ -21,6 +21,7 @@ export function coverage({ player, client, api, item }) {
   let known = false;
   let timer = null;
   let looked_at = 0;
+  let closed = false;
   const look = async () => {
     looked_at = performance.now();
     try {
@@ -37,6 +38,8 @@ export function coverage({ player, client, api, item }) {
   };
   const lookSoon = (ms) => {
     clearTimeout(timer);
+    // An answer may come after the page has been left.
+    if (closed) return;
     timer = setTimeout(() => void look(), ms);
   };
   const heard = ({ head, fresh }) => {
@@ -47,6 +50,11 @@ export function coverage({ player, client, api, item }) {
   };
   const off = client.on("head", heard);
   const update = () => seen.at(player.position_ms, player.phase === "playing");
+  const close = () => {
+    closed = true;
+    clearTimeout(timer);
+    off();
+  };
   void look();
-  return { spans: () => (known ? seen.spans : null), update, close: () => (clearTimeout(timer), off()) };
+  return { spans: () => (known ? seen.spans : null), update, close };
 }
