@@ -24,6 +24,8 @@ export class DraftKeeper {
   theirs = null;
   #base;
   #etag;
+  /** What went out since the base: if an answer was lost, one of them may be what the server has by now. */
+  #sent = [];
   #save;
   #read;
   #tell;
@@ -105,10 +107,11 @@ export class DraftKeeper {
 
   async #send() {
     const sent = this.content;
+    if (this.#sent.at(-1) !== sent) this.#sent.push(sent);
     this.#become("saving");
     try {
       const { etag } = await this.#save(sent, this.#etag);
-      [this.#base, this.#etag, this.#failures] = [sent, etag, 0];
+      [this.#base, this.#etag, this.#failures, this.#sent] = [sent, etag, 0, []];
       // What was typed during the save is not in it.
       this.#become(this.#differs ? "edited" : "saved");
       if (!this.is_clean) this.#later(PAUSE_MS);
@@ -138,6 +141,9 @@ export class DraftKeeper {
   }
 
   #meet(content, etag) {
+    // A save of our own whose answer was lost is nobody else's change.
+    if (this.#sent.some((sent) => isSame(content, sent))) this.#base = content;
+    this.#sent = [];
     const merged = merge(this.#base, this.content, content);
     if (!merged) {
       this.theirs = { content, etag, base: this.#base };

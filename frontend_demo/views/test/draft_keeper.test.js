@@ -16,10 +16,11 @@ function bench() {
     server.saves += 1;
     await server.hold;
     const failure = server.fails.shift();
-    if (failure) throw failure;
+    if (failure && !failure.is_late) throw failure;
     if (etag !== String(server.rev)) throw Object.assign(new Error("stale"), { status: 412 });
     server.rev += 1;
     server.content = content;
+    if (failure) throw failure;
     return { etag: String(server.rev) };
   };
   const states = [];
@@ -115,6 +116,19 @@ test("without a network it is tried again, ever more rarely, and goes on saving"
   assert.equal(timers[0].ms, 15_000);
   await tick();
   assert.deepEqual([keeper.state, server.content.title], ["saved", "B"]);
+});
+
+test("a save whose answer was lost is nobody else's change", async () => {
+  const { keeper, server, tick, states } = bench();
+  server.fails = [failure(0, { is_late: true })];
+  keeper.edit({ ...COURSE, title: "Mine" });
+  await tick();
+  assert.deepEqual([keeper.state, server.content.title], ["failed", "Mine"]);
+  keeper.edit({ ...COURSE, title: "Mine too" });
+  await tick();
+  await tick();
+  assert.deepEqual([keeper.state, server.content.title], ["saved", "Mine too"]);
+  assert.ok(!states.includes("conflict"));
 });
 
 test("what the server refuses as it is written is not sent again until it is written differently", async () => {
