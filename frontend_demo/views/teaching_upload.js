@@ -89,7 +89,7 @@ function viewOf(upload, has, words) {
   const views = {
     sending: { text: `Sending \u201c${file_name}\u201d: ${so_far}`, word: `Sending, ${percent}`, part: sent, acts: ["pause", "cancel"] },
     waiting: { text: `\u201c${file_name}\u201d waits for the network: ${so_far}`, word: `Waiting, ${percent}`, part: sent, acts: ["pause", "cancel"], problem: reason },
-    paused: { text: `\u201c${file_name}\u201d is paused: ${so_far}`, word: `Paused, ${percent}`, part: sent, acts: ["go", "cancel"] },
+    paused: { text: `\u201c${file_name}\u201d is paused: ${so_far}`, word: `Paused, ${percent}`, part: sent, acts: ["go", "cancel"], problem: reason },
     interrupted: { text: `\u201c${file_name}\u201d was not sent to its end. Choose the same file again: it goes on where it was.`, word: "Interrupted", choose: "Choose the file", acts: ["cancel"] },
     processing: { text: `\u201c${file_name}\u201d is being prepared: ${Math.round(fraction * 100)} %. You can leave this page.`, word: `Preparing, ${Math.round(fraction * 100)} %`, part: fraction },
     failed: { text: `\u201c${file_name}\u201d could not be used.`, word: "Failed", problem: reason, choose: words.choose },

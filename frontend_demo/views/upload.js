@@ -11,7 +11,7 @@ const LANES = 3;
 
 const RETRY_MS = [1_000, 3_000, 8_000, 20_000];
 
-/** Failures, one after the other and twenty seconds apart in the end, after which nobody waits any more. */
+/** Failures, one after the other and twenty seconds apart in the end, after which it waits for a person. */
 const GIVE_UP = 40;
 
 /** Addresses run out; one that is refused as often as this, one after the other, was never good. */
@@ -45,6 +45,7 @@ export class Upload extends Emitter {
   #content_type = "";
   #failures = 0;
   #timer = null;
+  #resting = false;
 
   /**
    * @param {import("./teaching_api.js").TeachingApi} teaching
@@ -88,6 +89,7 @@ export class Upload extends Emitter {
   }
 
   pause() {
+    this.reason = "";
     this.#halt();
     this.#become("paused");
   }
@@ -115,11 +117,15 @@ export class Upload extends Emitter {
 
   /** Stops asking: the page that shows it is left. A file that is being sent goes on. */
   rest() {
-    if (this.state === "processing") clearTimeout(this.#timer);
+    if (this.state !== "processing") return;
+    // An answer under way must not ask on.
+    this.#resting = true;
+    clearTimeout(this.#timer);
   }
 
   /** Asks again how far it is. */
   wake() {
+    this.#resting = false;
     if (this.state === "processing") this.#lookLater(0);
   }
 
@@ -227,6 +233,7 @@ export class Upload extends Emitter {
 
   #lookLater(ms = LOOK_MS) {
     clearTimeout(this.#timer);
+    if (this.#resting) return;
     this.#timer = setTimeout(() => void this.#look(), ms);
   }
 
@@ -236,9 +243,15 @@ export class Upload extends Emitter {
     const is_final = error.status === undefined || (error.status >= 400 && error.status < 500 && ![408, 409, 425, 429].includes(error.status));
     this.reason = error.message;
     clearTimeout(this.#timer);
-    if (is_final || this.#failures > GIVE_UP) {
+    if (is_final) {
       this.#halt();
       return this.#become("failed");
+    }
+    // What is there stays there: who presses "Go on" begins where it was, with patience anew.
+    if (this.#failures > GIVE_UP) {
+      this.#failures = 0;
+      this.#halt();
+      return this.#become("paused");
     }
     const wait_ms = error.retry_after_ms || RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
