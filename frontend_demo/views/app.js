@@ -30,6 +30,8 @@ const root = document.getElementById("app");
 const api = new Api();
 let client = null;
 let shown = null;
+/** The shell that stands around it. */
+let around = null;
 let turn = 0;
 
 /** For people with a console, and for browser tests. */
@@ -100,6 +102,7 @@ async function route() {
   const [view, name] = match(context);
   const page = shell({ api, client, name, signOut: () => void signOut(), bare: name === "watch" && isTelevision() });
   leave();
+  around = page;
   const arrived = arriving();
   root.replaceChildren(page.element);
   try {
@@ -145,7 +148,8 @@ function isTelevision() {
 
 function leave() {
   shown?.leave?.();
-  shown = null;
+  around?.close();
+  shown = around = null;
   playerChanged(null);
 }
 

@@ -5,16 +5,17 @@ import { h, icon, say, show } from "./element.js";
 /**
  * The page's frame. `name` is the page shown; `bare` leaves the bar out: a television shows the lecture and
  * nothing else.
- * @returns {{element: HTMLElement, main: HTMLElement}}
+ * @returns {{element: HTMLElement, main: HTMLElement, close: () => void}}
  */
 export function shell({ api, client, name, signOut, bare }) {
   const main = h("main", { id: "main", tabindex: "-1" });
-  if (bare) return { element: h("div", { class: "shell shell--bare" }, main), main };
-  const element = h("div", { class: `shell shell--${name}` }, bar({ api, client, name, signOut }), main);
-  return { element, main };
+  if (bare) return { element: h("div", { class: "shell shell--bare" }, main), main, close: () => {} };
+  const link = linkState(client);
+  const element = h("div", { class: `shell shell--${name}` }, bar({ api, client, name, link: link.element, signOut }), main);
+  return { element, main, close: link.close };
 }
 
-function bar({ api, client, name, signOut }) {
+function bar({ api, client, name, link, signOut }) {
   const { student } = api;
   return h(
     "header",
@@ -22,7 +23,7 @@ function bar({ api, client, name, signOut }) {
     h("a", { class: "bar__mark", href: "#/", "aria-label": "Playhead, home" }, mark(), h("span", {}, "Playhead")),
     navigation(api, name),
     h("span", { class: "bar__space" }),
-    linkState(client),
+    link,
     h(
       "details",
       { class: "menu" },
@@ -75,9 +76,9 @@ function linkState(client) {
     element.dataset.state = client.status;
     say(word, WORDS[client.status]);
   };
-  client.on("status", update);
+  const close = client.on("status", update);
   update();
-  return element;
+  return { element, close };
 }
 
 function initials(name) {
