@@ -12,7 +12,8 @@ export async function downloadsView({ api, main, still }) {
   document.title = "Downloads · Playhead";
   const room = h("p", { class: "downloads__room", data: { testid: "room" } });
   const list = h("div", { class: "downloads" });
-  main.replaceChildren(upLink("#/", "All courses"), h("h1", { tabindex: "-1" }, "Downloads"), room, list);
+  const heading = h("h1", { tabindex: "-1" }, "Downloads");
+  main.replaceChildren(upLink("#/", "All courses"), heading, room, list);
   if (!canKeep()) {
     list.replaceChildren(emptyView("Nothing can be kept here", "This browser has no service worker or no storage for this site. Everything else works as always."));
     return {};
@@ -26,13 +27,25 @@ export async function downloadsView({ api, main, still }) {
     const kept_bytes = here.reduce((sum, slip) => sum + slip.bytes, 0);
     say(room, quota ? `${sizeWords(kept_bytes)} downloaded; this browser lends Playhead ${sizeWords(Math.max(0, quota - usage))} more.` : "");
     const { coming } = downloads;
-    if (!here.length && !coming.length) return list.replaceChildren(emptyView("Nothing downloaded", "Lectures, documents and texts have a Download button. What you download opens here without a network."));
     const rows = [...coming.map(comingRow), ...here.map((slip) => keptRow(api, slip))];
-    list.replaceChildren(h("ul", { class: "items" }, rows.map((row) => h("li", {}, row))));
+    const shown = rows.length
+      ? h("ul", { class: "items" }, rows.map((row) => h("li", {}, row)))
+      : emptyView("Nothing downloaded", "Lectures, documents and texts have a Download button. What you download opens here without a network.");
+    replaced(list, shown, rows, heading);
   };
   const off = downloads.on("change", () => void update());
   await update();
   return { leave: off };
+}
+
+/** Puts new rows in the place of the old ones; the focus stays in its row, and goes to the heading if that has gone. */
+function replaced(list, shown, rows, heading) {
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const item = focused?.closest("[data-item]")?.dataset.item;
+  list.replaceChildren(shown);
+  if (!focused) return;
+  const row = rows.find((each) => each.dataset.item === item);
+  (row?.querySelector(focused.localName) ?? row?.querySelector("button") ?? heading).focus({ preventScroll: true });
 }
 
 function comingRow({ item, title, fraction, problem, cancel }) {
