@@ -3,18 +3,18 @@
  * The server is asked first; what it says is kept too, so that a place is as new as the last answer.
  */
 
-import { Shelf } from "./shelf.js";
+import { COURSE, Shelf } from "./shelf.js";
 
 /** A network that says nothing for so long is none. */
 const PATIENCE_MS = 4_000;
 
-const ITEM = /^\/v1\/items\/([^/]+)(\/media|\/document)?$/;
-const COURSE = /^\/v1\/courses\/([^/]+)$/;
+const ITEM_PATH = /^\/v1\/items\/([^/]+)(\/media|\/document)?$/;
+const COURSE_PATH = /^\/v1\/courses\/([^/]+)$/;
 
 /** Whether the answer to this request may be kept: then `answer` gives it. */
 export function isKept({ method, url, headers }) {
   const { pathname } = new URL(url);
-  return method === "GET" && headers.has("Authorization") && (ITEM.test(pathname) || COURSE.test(pathname));
+  return method === "GET" && headers.has("Authorization") && (ITEM_PATH.test(pathname) || COURSE_PATH.test(pathname));
 }
 
 /** @param {Request} request @param {{fetch?: typeof fetch, storage?: CacheStorage}} [parts] */
@@ -45,18 +45,19 @@ async function fresh(shelf, kept, told) {
   const same = (value.version ?? kept.slip.version) === kept.slip.version;
   if (kept.local) return same ? Response.json(kept.value) : told;
   // A full disk keeps the answer before; this one is as good.
-  if (same) await shelf.putJson(kept.slip.id, kept.name, value).catch(() => {});
+  const { name, slip } = kept;
+  if (same) await (name === COURSE ? shelf.putCourse(slip.id, value) : shelf.putJson(slip.id, name, value)).catch(() => {});
   return told;
 }
 
 /** The kept answer for a path: in which download, under which name, and whether it holds local addresses. */
 async function keptFor(shelf, path) {
-  const [, item, part] = path.match(ITEM) ?? [];
-  const [, course] = path.match(COURSE) ?? [];
+  const [, item, part] = path.match(ITEM_PATH) ?? [];
+  const [, course] = path.match(COURSE_PATH) ?? [];
   const wanted = decodeURIComponent(item ?? course);
   const slip = (await shelf.list()).find((each) => (item ? each.item : each.course) === wanted);
   if (!slip) return null;
-  const name = course ? "course.json" : `${part?.slice(1) ?? "item"}.json`;
+  const name = course ? COURSE : `${part?.slice(1) ?? "item"}.json`;
   const value = await shelf.json(slip.id, name);
   return value && { slip, name, value, local: part !== undefined };
 }

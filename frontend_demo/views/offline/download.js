@@ -88,7 +88,7 @@ export async function keep({ api, shelf, plan, quality, signal, progress }) {
       if (plan.item.kind === "video") await keepVideo(made);
       else await keepDocument(made);
       await shelf.putJson(id, "item.json", plan.item);
-      await shelf.putJson(id, "course.json", plan.course);
+      await shelf.putCourse(id, plan.course);
       signal.throwIfAborted();
       const slip = slipOf(id, plan, choice, counted.bytes());
       await shelf.close(slip);

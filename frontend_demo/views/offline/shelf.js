@@ -10,6 +10,9 @@ export const ROOT = "/offline/";
 
 const SLIP = "about.json";
 
+/** The course of the item, as `putCourse` keeps it. */
+export const COURSE = "course.json";
+
 /** Taken while a download is being made, so that nobody clears it away. */
 export function lockOf(id) {
   return `playhead:download:${id}`;
@@ -66,6 +69,11 @@ export class Shelf {
 
   async putJson(id, name, value) {
     await this.put(id, name, Response.json(value));
+  }
+
+  /** Keeps what a course is, without its picture: that has a signed address, and none of those is kept. */
+  async putCourse(id, course) {
+    await this.putJson(id, COURSE, { ...course, poster_url: null });
   }
 
   /** Writes the slip: from now on the download is there. */

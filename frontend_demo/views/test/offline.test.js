@@ -188,6 +188,14 @@ test("on line the server is believed: its place is kept, its refusal stands, ano
   assert.equal((await shelf.json("d1", "item.json")).version, "v1", "the kept item stays of its version");
 });
 
+test("a signed address of a picture is not kept with its course", async () => {
+  const { storage, shelf } = await shelved();
+  const course = { id: "c1", title: "Optics", poster_url: "https://store.example/p.jpg?sig=1" };
+  const told = await answer(asked("/v1/courses/c1"), { storage, fetch: async () => Response.json(course) });
+  assert.deepEqual(await told.json(), course, "on line it is shown");
+  assert.deepEqual(await shelf.json("d1", "course.json"), { ...course, poster_url: null });
+});
+
 test("an answer that cannot be read is none, and one that cannot be kept is an answer", async () => {
   const { storage } = await shelved();
   const cut = new ReadableStream({ start: (controller) => controller.error(new TypeError("cut off")) });
