@@ -27,7 +27,7 @@ export async function documentView(context, id) {
   });
   main.replaceChildren(frame.element);
   const fail = (error) => frame.box.replaceChildren(problemView(error, () => location.reload()));
-  const pdf = await openPdf({ box: frame.box, answer, settle: frame.settle }).catch((error) => (fail(error), null));
+  const pdf = await openPdf({ box: frame.box, answer, settle: frame.settle, renew: () => api.document(id), failed: fail }).catch((error) => (fail(error), null));
   if (!pdf) return { leave: frame.close };
   if (!still()) return pdf.close(), frame.close(), {};
   lie.edges = pdf.edges;

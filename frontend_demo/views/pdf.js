@@ -1,5 +1,7 @@
 /** Owns pdf.js: it draws the pages that are in view into a box, with their text, and finds words. */
 
+import { pdfSource } from "./pdf_source.js";
+
 const LIBRARY = "/vendor/pdfjs/pdf.mjs";
 const VIEWER = "/vendor/pdfjs/pdf_viewer.mjs";
 const STYLE = "/vendor/pdfjs/pdf_viewer.css";
@@ -14,15 +16,20 @@ const ZOOM_STEP = 1.15;
 const [ZOOM_MIN, ZOOM_MAX] = [0.25, 5];
 
 /**
- * Opens a document in a box that scrolls. `settle` is called when its pages lie otherwise than before.
- * @param {{box: HTMLElement, answer: {url: string}, settle: () => void}} of
+ * Opens a document in a box that scrolls. `settle` is called when its pages lie otherwise than before; `renew` asks
+ * for the answer again, whose address runs out; `failed` hears of an open document that does not go on.
+ * @param {{box: HTMLElement, answer: {url: string, length_bytes: number}, settle: () => void,
+ *          renew: () => Promise<{url: string}>, failed: (error: Error) => void}} of
  */
-export async function openPdf({ box, answer, settle }) {
+export async function openPdf({ box, answer, settle, renew, failed }) {
   const library = await import(LIBRARY);
   const [viewing] = await Promise.all([import(VIEWER), styled()]);
   library.GlobalWorkerOptions.workerSrc = "/vendor/pdfjs/pdf.worker.mjs";
+  let fail = null;
+  const broken = new Promise((_, reject) => (fail = reject));
+  const source = pdfSource(library.PDFDataRangeTransport, { answer, renew, failed: (error) => fail(error) });
   const task = library.getDocument({
-    url: answer.url,
+    range: source,
     cMapUrl: "/vendor/pdfjs/cmaps/",
     standardFontDataUrl: "/vendor/pdfjs/standard_fonts/",
     wasmUrl: "/vendor/pdfjs/wasm/",
@@ -33,11 +40,20 @@ export async function openPdf({ box, answer, settle }) {
     disableAutoFetch: true,
     disableStream: true,
   });
-  const pdf = await task.promise;
-  const made = viewer(viewing, box);
-  made.viewer.setDocument(pdf);
-  made.links.setDocument(pdf, null);
-  await made.viewer.firstPagePromise;
+  const opening = async () => {
+    const pdf = await task.promise;
+    const made = viewer(viewing, box);
+    made.viewer.setDocument(pdf);
+    made.links.setDocument(pdf, null);
+    await made.viewer.firstPagePromise;
+    return { pdf, made };
+  };
+  const { pdf, made } = await Promise.race([opening(), broken]).catch((error) => {
+    void task.destroy();
+    throw error;
+  });
+  fail = failed;
+  source.opened();
   made.viewer.currentScaleValue = "auto";
   const shown = face(made, box, pdf.numPages, settle);
   const close = () => {
