@@ -1,6 +1,6 @@
 /** Owns the page of who teaches: their courses, and a new one. */
 
-import { TeachingApi } from "./teaching_api.js";
+import { TeachingApi, pressed } from "./teaching_api.js";
 import { ago, plural } from "./format.js";
 import { emptyView, skeleton } from "./states.js";
 import { h, icon, say, show } from "./element.js";
@@ -59,6 +59,7 @@ function newCourse(teaching, go) {
   const title = h("input", { class: "field__input", id: "new-title", type: "text", maxlength: "200", required: true, autocomplete: "off", data: { testid: "new-course-title" } });
   const problem = h("p", { class: "field__problem", role: "alert" });
   const make = h("button", { class: "button", type: "submit" }, "Make the course");
+  const create = pressed(teaching.create);
   const cancel = h("button", { class: "button button--quiet", type: "button" }, "Cancel");
   const element = h(
     "form",
@@ -76,7 +77,7 @@ function newCourse(teaching, go) {
     make.disabled = true;
     say(problem, "");
     try {
-      const made = await teaching.create(title.value.trim());
+      const made = await create(title.value.trim());
       go(`#/teach/${encodeURIComponent(made.course ?? made.id)}`);
     } catch (error) {
       say(problem, error.message);

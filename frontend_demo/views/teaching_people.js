@@ -1,6 +1,7 @@
 /** Owns who teaches and assists in a course: the list, and adding somebody. */
 
 import { h, say } from "./element.js";
+import { pressed } from "./teaching_api.js";
 
 const ROLES = [
   ["assistant", "Assistant: reads drafts, grades"],
@@ -31,11 +32,12 @@ export function people(editor) {
     list.replaceChildren(...staff.map((each) => h("li", {}, h("span", {}, each.name || each.student), h("span", { class: "version__facts" }, WORDS[each.role] ?? each.role))));
   };
   element.addEventListener("toggle", () => element.open && load().catch((error) => say(problem, error.message)));
+  const setRole = pressed(editor.teaching.setRole);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     say(problem, "");
     try {
-      await editor.teaching.setRole(editor.course, student.value.trim(), role.value);
+      await setRole(editor.course, student.value.trim(), role.value);
       editor.announce(`${student.value.trim()} added.`);
       student.value = "";
       await load();

@@ -3,6 +3,7 @@
 import { changeList } from "./teaching_conflict.js";
 import { changesBetween, unfinished } from "./draft_changes.js";
 import { h, say, show } from "./element.js";
+import { pressed } from "./teaching_api.js";
 
 /** @returns {{button: HTMLElement, notice: HTMLElement, update: () => void, done: () => void}} */
 export function publishing(editor) {
@@ -52,13 +53,14 @@ function showReview({ changes, missing, editor, resolve }) {
     problem,
     h("p", { class: "dialog__actions" }, no, is_ready ? yes : null),
   );
+  const publish = pressed(editor.teaching.publish);
   let number = null;
   no.addEventListener("click", () => element.close());
   yes.addEventListener("click", async () => {
     yes.disabled = true;
     say(problem, "");
     try {
-      ({ number } = await editor.teaching.publish(editor.course, editor.keeper.etag));
+      ({ number } = await publish(editor.course, editor.keeper.etag));
       element.close();
     } catch (error) {
       say(problem, error.status === 412 ? "Somebody else has changed the draft meanwhile. Look at it first." : error.message);
