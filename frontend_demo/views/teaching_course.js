@@ -1,10 +1,10 @@
 /** Owns the editor of a course: the draft and its saving, what stands on the page, and what happens between its parts. */
 
-import { DraftKeeper } from "./draft_keeper.js";
 import { SignInNeeded } from "../client/index.js";
 import { TeachingApi } from "./teaching_api.js";
 import { conflictNotice } from "./teaching_conflict.js";
 import { h, icon, say, show } from "./element.js";
+import { keeperOf } from "./draft_keepers.js";
 import { outline } from "./teaching_outline.js";
 import { facts } from "./teaching_facts.js";
 import { people } from "./teaching_people.js";
@@ -20,15 +20,12 @@ export async function teachingCourseView({ api, main, still, signIn }, id) {
   const teaching = new TeachingApi(api);
   const [{ body: draft, etag }, { uploads }] = await Promise.all([teaching.draft(id), teaching.uploads(id).catch(() => ({ uploads: [] }))]);
   if (!still()) return {};
-  const editor = new Editor(teaching, draft, etag, uploads, signIn);
+  const editor = new Editor(teaching, draft, etag, uploads, { api, signIn, still });
   const made = page(editor);
   main.replaceChildren(...made.elements);
   document.title = `Edit ${draft.content.title} · Playhead`;
-  const leaves = (event) => !editor.keeper.is_clean && event.preventDefault();
-  addEventListener("beforeunload", leaves);
   const leave = () => {
-    removeEventListener("beforeunload", leaves);
-    void editor.keeper.flush().finally(() => editor.keeper.stop());
+    void editor.leave();
     made.close();
   };
   return { leave };
@@ -45,17 +42,20 @@ class Editor {
   /** Called when it is saved, or not. */
   told = [];
 
-  constructor(teaching, draft, etag, uploads, signIn) {
+  constructor(teaching, draft, etag, uploads, { api, signIn, still }) {
     Object.assign(this, { teaching, uploads, course: draft.course ?? draft.id, role: draft.role ?? "instructor", number: draft.number ?? 0 });
     const read = async () => {
       const { body, etag: now } = await teaching.draft(this.course);
       return { content: body.content, etag: now };
     };
+    const student = api.student.id;
     const save = async (content, from) => {
+      // Tried again after the editor was left: never as somebody else who has signed in since.
+      if (api.student?.id !== student) throw new SignInNeeded("Somebody else is signed in.");
       try {
         return await teaching.save(this.course, content, from);
       } catch (error) {
-        if (error instanceof SignInNeeded) signIn();
+        if (error instanceof SignInNeeded && still()) signIn();
         throw error;
       }
     };
@@ -63,7 +63,7 @@ class Editor {
       if (adopted) this.adopted.forEach((act) => act());
       this.told.forEach((act) => act());
     };
-    this.keeper = new DraftKeeper({ content: draft.content, etag, save, read, tell });
+    Object.assign(this, keeperOf(student, this.course, { content: draft.content, etag, save, read, tell }));
     this.announcer = h("p", { class: "sr-only", role: "status" });
   }
 
